@@ -1,0 +1,13 @@
+/** Time and chance as the rest of the library sees them. The real ones are in lib/system.ts; tests turn their own by hand. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number
+  /** A number in [0, 1). */
+  random(): number
+  /** Calls back once, not before `delayMs` have passed. A delay of any length works. */
+  schedule(delayMs: number, callback: () => void): Alarm
+}
+
+export interface Alarm {
+  cancel(): void
+}

@@ -1,0 +1,176 @@
+/**
+ * What the supervisor asks of a store. Bytes in, bytes out: a store never decodes a user's value (I4).
+ *
+ * All writes go through one door, commit(): a list of typed changes of many runs, applied all or none (I6). A store may
+ * answer at once or by a promise; one that commits synchronously (LMDB, memory) saves a turn of the loop. What a commit
+ * wrote is visible to reads once commit() has answered, and is as durable then as the store was opened to be (G8).
+ */
+import type { Encoded } from '../codec/encoded.ts'
+import type { RunKey, RunStatus } from '../model/run.ts'
+
+export type MaybePromise<T> = T | Promise<T>
+
+/** What is fixed when a run is started. */
+export interface RunMeta {
+  readonly key: RunKey
+  /** Unique in the store; at most MAX_NAME_BYTES of UTF-8. */
+  readonly id: string
+  readonly workflow: string
+  readonly args: Encoded
+  readonly createdAtMs: number
+  readonly queue?: string
+  /** Lower first. */
+  readonly priority: number
+  readonly queueKey?: string
+  readonly deduplicationId?: string
+  readonly parent?: { readonly key: RunKey, readonly id: string, readonly index: number }
+  readonly forkedFrom?: string
+  readonly tags: Readonly<Record<string, string>>
+  /** Bound on the whole run from its first spawn. */
+  readonly timeoutMs?: number
+}
+
+/** What changes while it lives. Small, because it is written anew with each change of state. */
+export interface RunProgress {
+  readonly status: RunStatus
+  /** Lives of the actor so far; 0 before the first spawn. */
+  readonly incarnation: number
+  /** All crashes of a thread or process the actor was in, whoever was to blame. */
+  readonly crashes: number
+  /** Crashes that count against the respawn policy since the last checkpoint. */
+  readonly crashesAtMs: readonly number[]
+  /** Deaths of the process in a row while it ran, without a checkpoint between them. */
+  readonly processDeaths: number
+  /** It was on a thread that died among neighbours: it goes on alone on a thread until it is past the place. */
+  readonly suspect: boolean
+  /** Its place among runs of the same priority, ascending; meaningful while 'enqueued'. */
+  readonly queuePosition: number
+  readonly updatedAtMs: number
+  readonly startedAtMs?: number
+  readonly finishedAtMs?: number
+  readonly deadlineAtMs?: number
+  /** Ending was asked for: by cancel(), or by the run's deadline. Its actor, if it has one, is being told. */
+  readonly ending?: { readonly reason: 'cancelled' | 'timed-out', readonly atMs: number, readonly graceMs: number }
+}
+
+export interface Outcome {
+  readonly type: 'result' | 'error'
+  readonly value: Encoded
+}
+
+/** Slots of timers that belong to the run itself; an operation's timer has the operation's index (>= 0) as its slot. */
+export const TIMER_SLOT = { start: -1, deadline: -2, respawn: -3, grace: -4 } as const
+
+export interface TimerRow {
+  readonly dueAtMs: number
+  readonly key: RunKey
+  readonly slot: number
+}
+
+export interface AwaiterRow {
+  readonly parent: RunKey
+  readonly index: number
+}
+
+export type Change =
+  | { readonly type: 'run-started', readonly meta: RunMeta, readonly progress: RunProgress }
+  /** `before` is what the last change left: indexes are moved from its values to those of `after` without a read. */
+  | { readonly type: 'run-changed', readonly meta: RunMeta, readonly before: RunProgress, readonly after: RunProgress }
+  | { readonly type: 'outcome-recorded', readonly key: RunKey, readonly outcome: Outcome }
+  | { readonly type: 'outcome-forgotten', readonly key: RunKey }
+  /** Positions of a run's journal are 0, 1, 2, ... in order of commit. */
+  | { readonly type: 'entry-appended', readonly key: RunKey, readonly position: number, readonly entry: Encoded }
+  /** Forgets the entries from this position on. */
+  | { readonly type: 'entries-forgotten', readonly key: RunKey, readonly fromPosition: number }
+  /** What an incomplete operation needs to go on; written again it replaces the former. */
+  | { readonly type: 'wait-recorded', readonly key: RunKey, readonly index: number, readonly wait: Encoded }
+  | { readonly type: 'wait-removed', readonly key: RunKey, readonly index: number }
+  | { readonly type: 'timer-set', readonly key: RunKey, readonly slot: number, readonly dueAtMs: number }
+  | { readonly type: 'timer-cleared', readonly key: RunKey, readonly slot: number, readonly dueAtMs: number }
+  /** `parent` is told at operation `index` when `child` finishes. */
+  | { readonly type: 'awaiter-added', readonly child: RunKey, readonly parent: RunKey, readonly index: number }
+  | { readonly type: 'awaiter-removed', readonly child: RunKey, readonly parent: RunKey, readonly index: number }
+
+/**
+ * The answer to one change. 'already-started': a run with this id exists (under `key`), and nothing of the run that was to
+ * be started was written: the store leaves out all changes of this commit that bear the refused run's key.
+ */
+export type ChangeResult =
+  | { readonly type: 'applied' }
+  | { readonly type: 'started' }
+  | { readonly type: 'already-started', readonly key: RunKey }
+
+/** Everything needed to put a run to work again, but for its journal. */
+export interface StoredRun {
+  readonly meta: RunMeta
+  readonly progress: RunProgress
+  /** The position the next entry gets. */
+  readonly journalLength: number
+  readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
+  readonly awaiters: readonly AwaiterRow[]
+}
+
+export interface ListedRun {
+  readonly meta: RunMeta
+  readonly progress: RunProgress
+  readonly outcome?: Outcome
+}
+
+/** All given conditions must hold. Bounds of time are half open: createdAfter <= createdAt < createdBefore... see each. */
+export interface RunQuery {
+  readonly ids?: readonly string[]
+  readonly idPrefix?: string
+  readonly workflows?: readonly string[]
+  readonly statuses?: readonly RunStatus[]
+  readonly queues?: readonly string[]
+  readonly parentId?: string
+  readonly tags?: Readonly<Record<string, string>>
+  /** Strictly after. */
+  readonly createdAfterMs?: number
+  /** Strictly before. */
+  readonly createdBeforeMs?: number
+  readonly order: 'newest-first' | 'oldest-first'
+}
+
+export interface RunPage {
+  readonly runs: readonly ListedRun[]
+  /** Give it back to go on where this page ended; absent at the end. Opaque, and right while runs come and go. */
+  readonly next?: string
+}
+
+export interface Store {
+  /** A key no run of this store has had. */
+  newRunKey(): RunKey
+  /**
+   * Applies all changes or none, and answers each in order.
+   * @throws StoreUnavailableError nothing was applied; the same changes may be committed again.
+   */
+  commit(changes: readonly Change[]): MaybePromise<readonly ChangeResult[]>
+  findRun(id: string): MaybePromise<RunKey | undefined>
+  /** The unfinished run that holds a deduplication id in a queue (undefined: the runs that joined none). */
+  findDuplicate(queue: string | undefined, deduplicationId: string): MaybePromise<RunKey | undefined>
+  loadRun(key: RunKey): MaybePromise<StoredRun | undefined>
+  /** Entries in order from a position on, at most `limit`. */
+  readJournal(key: RunKey, fromPosition: number, limit: number): MaybePromise<readonly Encoded[]>
+  readOutcome(key: RunKey): MaybePromise<Outcome | undefined>
+  /** One page in order of creation (createdAt, then key). `values: false` leaves args empty and outcomes out. */
+  listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): MaybePromise<RunPage>
+  countRuns(query: RunQuery): MaybePromise<number>
+  /** Keys of the runs in a state, ascending, after a key, at most `limit`. */
+  runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
+  /** Enqueued runs in the order they are to be admitted: priority, then position, then key. */
+  scanQueue(after: QueuePlace | undefined, limit: number): MaybePromise<readonly QueuePlace[]>
+  /** Timers in order of due time, then key, then slot, after a row, at most `limit`. */
+  scanTimers(after: TimerRow | undefined, limit: number): MaybePromise<readonly TimerRow[]>
+  children(parent: RunKey, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
+  /** Bytes it takes up now. */
+  sizeBytes(): number
+  close(): MaybePromise<void>
+}
+
+export interface QueuePlace {
+  readonly queue?: string
+  readonly priority: number
+  readonly position: number
+  readonly key: RunKey
+}

@@ -1,0 +1,30 @@
+/** The one file that reads the clock and chance. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Alarm, Clock } from './model/clock.ts'
+import { uuidv7 } from './model/ids.ts'
+
+/** The longest delay setTimeout takes; a longer one would fire at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  random: () => Math.random(),
+  schedule: (delayMs, callback) => {
+    const dueAtMs = Date.now() + delayMs
+    let timeout: NodeJS.Timeout
+    const arm = (): void => {
+      // A timeout may fire a millisecond early by this clock, and the clock may have been set back: look again.
+      const leftMs = dueAtMs - Date.now()
+      if (leftMs <= 0) callback()
+      else timeout = setTimeout(arm, Math.min(Math.ceil(leftMs), LONGEST_TIMEOUT_MS))
+    }
+    timeout = setTimeout(arm, Math.min(Math.max(Math.ceil(delayMs), 0), LONGEST_TIMEOUT_MS))
+    return { cancel: () => { clearTimeout(timeout) } } satisfies Alarm
+  },
+}
+
+export function newRunId(): string {
+  return uuidv7(Date.now(), randomBytes(10))
+}
+
+export { randomUUID }
