@@ -1,0 +1,239 @@
+/**
+ * A small binary writer and reader for records made of numbers, strings and bytes: no schema, no tags, no
+ * self-description. Both sides must agree on the order of the fields. Numbers of several bytes are little-endian.
+ */
+import { InternalError, StoreFormatError } from '../errors.ts'
+
+/** Below this a loop over the characters beats a call into the runtime. */
+const SHORT_STRING = 40
+/** Room that reset() keeps; more is given back, so that one huge record does not stay in memory for ever. */
+const KEPT_BYTES = 1 << 16
+const TWO_TO_28 = 0x1000_0000
+
+const encoder = new TextEncoder()
+const scratch = new Float64Array(1)
+const scratchBytes = new Uint8Array(scratch.buffer)
+
+/** Appends fields to a growing array of bytes. */
+export class Writer {
+  #bytes: Uint8Array<ArrayBuffer>
+  #end = 0
+
+  /** `capacity` is how many bytes fit before the first growth. */
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(Math.max(16, capacity))
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#end
+  }
+
+  /** Takes back everything written after the first `length` bytes. */
+  truncate(length: number): void {
+    if (length < this.#end) this.#end = length
+  }
+
+  /** A whole number 0..255; higher bits are cut off. */
+  u8(value: number): void {
+    if (this.#end === this.#bytes.length) this.#grow(1)
+    this.#bytes[this.#end++] = value
+  }
+
+  /** A whole number 0..2^53-1, in 1 to 8 bytes, seven bits each. Anything else is InternalError. */
+  varint(value: number): void {
+    if (this.#bytes.length - this.#end < 8) this.#grow(8)
+    const bytes = this.#bytes
+    let end = this.#end
+    let rest = value
+    if (!(rest < TWO_TO_28)) {
+      if (!Number.isSafeInteger(rest)) throw new InternalError({ problem: `a varint holds whole numbers 0..2^53-1, not ${value}` })
+      while (rest >= TWO_TO_28) {
+        bytes[end++] = (rest % 128) | 0x80
+        rest = Math.floor(rest / 128)
+      }
+    } else if (!(rest >= 0) || rest !== (rest | 0)) {
+      throw new InternalError({ problem: `a varint holds whole numbers 0..2^53-1, not ${value}` })
+    }
+    while (rest > 127) {
+      bytes[end++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    bytes[end++] = rest
+    this.#end = end
+  }
+
+  /** Eight bytes; every double incl. -0, NaN and the infinities. */
+  f64(value: number): void {
+    if (this.#bytes.length - this.#end < 8) this.#grow(8)
+    scratch[0] = value
+    this.#bytes.set(scratchBytes, this.#end)
+    this.#end += 8
+  }
+
+  /** The length as a varint, then the bytes. */
+  bytes(value: Uint8Array): void {
+    this.varint(value.length)
+    this.raw(value)
+  }
+
+  /** The bytes alone, for whoever knows their length otherwise. */
+  raw(value: Uint8Array): void {
+    const length = value.length
+    if (this.#bytes.length - this.#end < length) this.#grow(length)
+    this.#bytes.set(value, this.#end)
+    this.#end += length
+  }
+
+  /** The length in bytes as a varint, then UTF-8. Lone surrogates become U+FFFD: see hasLoneSurrogate in text.ts for exact keeping. */
+  string(value: string): void {
+    const length = value.length
+    if (length < SHORT_STRING) {
+      if (this.#bytes.length - this.#end <= length) this.#grow(length + 1)
+      const bytes = this.#bytes
+      const start = this.#end
+      let at = start + 1
+      let i = 0
+      for (; i < length; i++) {
+        const unit = value.charCodeAt(i)
+        if (unit > 127) break
+        bytes[at++] = unit
+      }
+      if (i === length) {
+        bytes[start] = length // below 128: its own varint
+        this.#end = at
+        return
+      }
+    }
+    this.#longString(value)
+  }
+
+  /** A copy of what was written, of exactly its size and in memory of its own. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#end)
+  }
+
+  /** What was written, not copied: good until the next call of any other method. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#end)
+  }
+
+  /** Starts over, with the same memory unless that has grown large. */
+  reset(): void {
+    this.#end = 0
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES)
+  }
+
+  #longString(value: string): void {
+    const most = value.length * 3 // UTF-8 needs three bytes at most for each UTF-16 unit
+    if (most < 1 << 16) {
+      // The length is known after encoding: room for the widest varint is left, and the text moved back if it was narrower.
+      if (this.#bytes.length - this.#end < most + 3) this.#grow(most + 3)
+      const lengthAt = this.#end
+      const { written } = encoder.encodeInto(value, this.#bytes.subarray(lengthAt + 3, lengthAt + 3 + most))
+      this.varint(written)
+      this.#bytes.copyWithin(this.#end, lengthAt + 3, lengthAt + 3 + written)
+      this.#end += written
+      return
+    }
+    this.bytes(encoder.encode(value))
+  }
+
+  #grow(needed: number): void {
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#end + needed))
+    larger.set(this.#bytes.subarray(0, this.#end))
+    this.#bytes = larger
+  }
+}
+
+/** Reads fields in the order they were written. Everything read is a copy: the bytes may be reused afterwards. */
+export class Reader {
+  readonly #bytes: Uint8Array
+  readonly #limit: number
+  #at: number
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.#bytes = bytes
+    this.#at = start
+    this.#limit = Math.min(end, bytes.length)
+  }
+
+  /** Bytes not read yet. */
+  get remaining(): number {
+    return this.#limit - this.#at
+  }
+
+  u8(): number {
+    if (this.#at >= this.#limit) throw truncated()
+    return this.#bytes[this.#at++] as number
+  }
+
+  varint(): number {
+    const bytes = this.#bytes
+    const limit = this.#limit
+    let at = this.#at
+    let value = 0
+    let shift = 0
+    let byte: number
+    do {
+      if (at >= limit) throw truncated()
+      byte = bytes[at++] as number
+      if (shift < 28) value |= (byte & 0x7f) << shift
+      else value += (byte & 0x7f) * 2 ** shift
+      shift += 7
+    } while (byte > 127 && shift < 56)
+    if (byte > 127 || value > Number.MAX_SAFE_INTEGER) throw new StoreFormatError({ what: 'a stored record', problem: 'is damaged (a number is too large)' })
+    this.#at = at
+    return value
+  }
+
+  f64(): number {
+    const at = this.#at
+    if (this.#limit - at < 8) throw truncated()
+    for (let i = 0; i < 8; i++) scratchBytes[i] = this.#bytes[at + i] as number
+    this.#at = at + 8
+    return scratch[0] as number
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.raw(this.varint())
+  }
+
+  /** The next `length` bytes, copied. */
+  raw(length: number): Uint8Array<ArrayBuffer> {
+    const at = this.#at
+    if (length > this.#limit - at) throw truncated()
+    this.#at = at + length
+    const copy = new Uint8Array(length)
+    copy.set(this.#bytes.subarray(at, at + length))
+    return copy
+  }
+
+  string(): string {
+    const length = this.varint()
+    const at = this.#at
+    if (length > this.#limit - at) throw truncated()
+    this.#at = at + length
+    if (length < SHORT_STRING) {
+      const bytes = this.#bytes
+      const end = at + length
+      let text = ''
+      let i = at
+      for (; i < end; i++) {
+        const unit = bytes[i] as number
+        if (unit > 127) break
+        text += String.fromCharCode(unit)
+      }
+      if (i === end) return text
+    }
+    return asBuffer(this.#bytes).toString('utf8', at, at + length)
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function truncated(): StoreFormatError {
+  return new StoreFormatError({ what: 'a stored record', problem: 'is damaged (it ends too early)' })
+}
