@@ -4,24 +4,27 @@
  */
 import { InternalError, StoreFormatError } from '../errors.ts'
 
-/** Below this a loop over the characters beats a call into the runtime. */
-const SHORT_STRING = 40
+/** Below this a loop over the characters beats a call into the runtime; at most 63, so that the header is one byte. */
+const SHORT_STRING = 48
 /** Room that reset() keeps; more is given back, so that one huge record does not stay in memory for ever. */
 const KEPT_BYTES = 1 << 16
 const TWO_TO_28 = 0x1000_0000
+/** Matches only halves of surrogate pairs that stand alone: with the u flag a pair is one character. */
+const LONE_SURROGATE = /[\ud800-\udfff]/u
 
-const encoder = new TextEncoder()
 const scratch = new Float64Array(1)
 const scratchBytes = new Uint8Array(scratch.buffer)
 
 /** Appends fields to a growing array of bytes. */
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>
+  #numbers: DataView
   #end = 0
 
   /** `capacity` is how many bytes fit before the first growth. */
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(Math.max(16, capacity))
+    this.#numbers = new DataView(this.#bytes.buffer)
   }
 
   /** Bytes written so far. */
@@ -66,8 +69,7 @@ export class Writer {
   /** Eight bytes; every double incl. -0, NaN and the infinities. */
   f64(value: number): void {
     if (this.#bytes.length - this.#end < 8) this.#grow(8)
-    scratch[0] = value
-    this.#bytes.set(scratchBytes, this.#end)
+    this.#numbers.setFloat64(this.#end, value, true)
     this.#end += 8
   }
 
@@ -85,7 +87,10 @@ export class Writer {
     this.#end += length
   }
 
-  /** The length in bytes as a varint, then UTF-8. Lone surrogates become U+FFFD: see hasLoneSurrogate in text.ts for exact keeping. */
+  /**
+   * A varint of twice the length in bytes, then UTF-8; or, where UTF-8 would not give back the same string (surrogates that
+   * stand alone), that varint plus one, then UTF-16.
+   */
   string(value: string): void {
     const length = value.length
     if (length < SHORT_STRING) {
@@ -100,7 +105,7 @@ export class Writer {
         bytes[at++] = unit
       }
       if (i === length) {
-        bytes[start] = length // below 128: its own varint
+        bytes[start] = length << 1 // below 128: its own varint
         this.#end = at
         return
       }
@@ -121,28 +126,27 @@ export class Writer {
   /** Starts over, with the same memory unless that has grown large. */
   reset(): void {
     this.#end = 0
-    if (this.#bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(KEPT_BYTES)
+    if (this.#bytes.length > KEPT_BYTES) this.#use(new Uint8Array(KEPT_BYTES))
   }
 
   #longString(value: string): void {
-    const most = value.length * 3 // UTF-8 needs three bytes at most for each UTF-16 unit
-    if (most < 1 << 16) {
-      // The length is known after encoding: room for the widest varint is left, and the text moved back if it was narrower.
-      if (this.#bytes.length - this.#end < most + 3) this.#grow(most + 3)
-      const lengthAt = this.#end
-      const { written } = encoder.encodeInto(value, this.#bytes.subarray(lengthAt + 3, lengthAt + 3 + most))
-      this.varint(written)
-      this.#bytes.copyWithin(this.#end, lengthAt + 3, lengthAt + 3 + written)
-      this.#end += written
-      return
-    }
-    this.bytes(encoder.encode(value))
+    const encoding = LONE_SURROGATE.test(value) ? 'utf16le' : 'utf8'
+    const length = Buffer.byteLength(value, encoding)
+    this.varint(length * 2 + (encoding === 'utf8' ? 0 : 1))
+    if (this.#bytes.length - this.#end < length) this.#grow(length)
+    asBuffer(this.#bytes).write(value, this.#end, length, encoding)
+    this.#end += length
   }
 
   #grow(needed: number): void {
     const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#end + needed))
     larger.set(this.#bytes.subarray(0, this.#end))
-    this.#bytes = larger
+    this.#use(larger)
+  }
+
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes
+    this.#numbers = new DataView(bytes.buffer)
   }
 }
 
@@ -204,19 +208,22 @@ export class Reader {
     const at = this.#at
     if (length > this.#limit - at) throw truncated()
     this.#at = at + length
-    const copy = new Uint8Array(length)
+    // Large ones are not filled with zeros first; the pool that small Buffers come from is not used, so nothing is shared.
+    const copy = length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
     copy.set(this.#bytes.subarray(at, at + length))
     return copy
   }
 
   string(): string {
-    const length = this.varint()
+    const header = this.varint()
+    const length = Math.floor(header / 2)
     const at = this.#at
-    if (length > this.#limit - at) throw truncated()
-    this.#at = at + length
+    const end = at + length
+    if (end > this.#limit) throw truncated()
+    this.#at = end
+    if (header % 2 === 1) return asBuffer(this.#bytes).toString('utf16le', at, end)
     if (length < SHORT_STRING) {
       const bytes = this.#bytes
-      const end = at + length
       let text = ''
       let i = at
       for (; i < end; i++) {
@@ -226,7 +233,7 @@ export class Reader {
       }
       if (i === end) return text
     }
-    return asBuffer(this.#bytes).toString('utf8', at, at + length)
+    return asBuffer(this.#bytes).toString('utf8', at, end)
   }
 }
 

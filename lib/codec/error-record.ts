@@ -1,0 +1,126 @@
+/**
+ * Errors inside values, and the errors that runs and steps end with.
+ *
+ *   error  = Error, u8 built-in class, string registered class ('' if none), [DOMException: string message, string name],
+ *            varint n, then n times field
+ *   field  = string key, u8 way, value
+ *
+ * Structured clone keeps of an error its message, stack and cause; this keeps its class, name, code, own fields and the
+ * errors of an AggregateError too. Nothing in an error can make it unstorable: what cannot be stored is replaced by a
+ * description in brackets, since the error one has is worth more than the error one would get for it.
+ */
+import { classesOf, DOM_EXCEPTION, makeBuiltIn, registeredClass } from './classes.ts'
+import { Tag } from './tags.ts'
+import type { Reader, Writer } from './wire.ts'
+
+/** How a field was there, and shall be again. */
+const Way = {
+  /** an enumerable field of its own */
+  Field: 0,
+  /** its own, not enumerable: as built-in errors have message, stack, cause and errors */
+  Hidden: 1,
+  /** from its prototype: needed only where the class that gave it is not known */
+  Inherited: 2,
+} as const
+
+/** Fields that count although they are not enumerable. `stack` is handled by itself, as text. */
+const HIDDEN_FIELDS = ['message', 'name', 'code', 'cause', 'errors', 'error', 'suppressed']
+/** Fields that a class may give to its instances by its prototype. */
+const INHERITED_FIELDS = ['message', 'name', 'code']
+
+/** What writing an error needs of the encoder; `writeField` never throws and never refuses. */
+export interface ErrorSink {
+  readonly wire: Writer
+  writeField(error: object, key: string): void
+}
+
+/** Whether it goes through this codec: all errors, those of other realms and DOMExceptions included. */
+export function isError(value: object): value is Error {
+  return value instanceof Error || value instanceof DOMException || Object.prototype.toString.call(value) === '[object Error]'
+}
+
+export function writeError(sink: ErrorSink, error: Error): void {
+  const { wire } = sink
+  const { className, builtIn } = classesOf(error)
+  const dom = builtIn === DOM_EXCEPTION ? domFieldsOf(error) : undefined
+  wire.u8(Tag.Error)
+  wire.u8(builtIn === DOM_EXCEPTION && dom === undefined ? 0 : builtIn)
+  wire.string(className)
+  if (dom !== undefined) {
+    wire.string(dom.message)
+    wire.string(dom.name)
+  }
+  const fields = fieldsOf(error, dom !== undefined)
+  wire.varint(fields.length)
+  for (const { key, way } of fields) {
+    wire.string(key)
+    wire.u8(way)
+    sink.writeField(error, key)
+  }
+}
+
+function fieldsOf(error: Error, isDomException: boolean): { readonly key: string, readonly way: number }[] {
+  const fields: { readonly key: string, readonly way: number }[] = []
+  // First, so that whatever else is cut off, what is read first is there.
+  if (typeof attempt(() => error.stack) === 'string') fields.push({ key: 'stack', way: Way.Hidden })
+  const enumerable = Object.keys(error)
+  for (const key of HIDDEN_FIELDS) {
+    if (Object.hasOwn(error, key) && !enumerable.includes(key)) fields.push({ key, way: Way.Hidden })
+  }
+  for (const key of enumerable) {
+    if (key !== 'stack') fields.push({ key, way: Way.Field })
+  }
+  if (isDomException) return fields
+  for (const key of INHERITED_FIELDS) {
+    if (Object.hasOwn(error, key)) continue
+    const value = attempt(() => (error as unknown as Readonly<Record<string, unknown>>)[key])
+    if (typeof value === 'string' && value !== '' || typeof value === 'number') fields.push({ key, way: Way.Inherited })
+  }
+  return fields
+}
+
+/** The error itself, and how to fill it: it must be known (for cycles) before its fields are read. */
+export function beginError(wire: Reader): Error {
+  const builtIn = wire.u8()
+  const errorClass = registeredClass(wire.string())
+  const error = builtIn === DOM_EXCEPTION ? new DOMException(wire.string(), wire.string()) : makeBuiltIn(builtIn)
+  // A native error under the prototype of its class, without a call of a constructor that may want arguments and do things.
+  if (errorClass !== undefined) Object.setPrototypeOf(error, errorClass.prototype as object)
+  return error
+}
+
+export function readErrorFields(wire: Reader, error: Error, readValue: () => unknown): void {
+  let hasStack = false
+  for (let left = wire.varint(); left > 0; left--) {
+    const key = wire.string()
+    const way = wire.u8()
+    const value = readValue()
+    if (key === 'stack') hasStack = true
+    if (way === Way.Inherited && attempt(() => (error as unknown as Readonly<Record<string, unknown>>)[key]) === value) continue
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: way === Way.Field })
+  }
+  if (!hasStack) {
+    const value = attempt(() => `${error.name}: ${error.message}`)
+    Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false })
+  }
+}
+
+/** A DOMException's message and name live in slots that only its own getters reach; undefined for an imitation. */
+function domFieldsOf(error: Error): { readonly message: string, readonly name: string } | undefined {
+  return attempt(() => ({ message: String(domMessage?.call(error)), name: String(domName?.call(error)) }))
+}
+
+const domMessage = getterOf('message')
+const domName = getterOf('name')
+
+function getterOf(key: string): ((this: unknown) => unknown) | undefined {
+  return Object.getOwnPropertyDescriptor(DOMException.prototype, key)?.get
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
