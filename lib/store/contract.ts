@@ -49,6 +49,10 @@ export interface RunProgress {
   readonly startedAtMs?: number
   readonly finishedAtMs?: number
   readonly deadlineAtMs?: number
+  /** When a delayed run is to be enqueued. */
+  readonly startAtMs?: number
+  /** When a crashed run that is held back is to be enqueued again. */
+  readonly respawnAtMs?: number
   /** Ending was asked for: by cancel(), or by the run's deadline. Its actor, if it has one, is being told. */
   readonly ending?: { readonly reason: 'cancelled' | 'timed-out', readonly atMs: number, readonly graceMs: number }
 }
@@ -93,7 +97,8 @@ export type Change =
 
 /**
  * The answer to one change. 'already-started': a run with this id exists (under `key`), and nothing of the run that was to
- * be started was written: the store leaves out all changes of this commit that bear the refused run's key.
+ * be started was written: the store leaves out all changes of this commit that bear the refused run's key, and gives each of them this
+ * answer.
  */
 export type ChangeResult =
   | { readonly type: 'applied' }
@@ -156,7 +161,7 @@ export interface Store {
   /** One page in order of creation (createdAt, then key). `values: false` leaves args empty and outcomes out. */
   listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): MaybePromise<RunPage>
   countRuns(query: RunQuery): MaybePromise<number>
-  /** Keys of the runs in a state, ascending, after a key, at most `limit`. */
+  /** Keys of the runs in a state, in order of creation, after a run (in whatever state that is now), at most `limit`. */
   runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
   /** Enqueued runs in the order they are to be admitted: priority, then position, then key. */
   scanQueue(after: QueuePlace | undefined, limit: number): MaybePromise<readonly QueuePlace[]>

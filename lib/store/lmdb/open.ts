@@ -1,0 +1,106 @@
+/** Opens the store in a folder: look, lock, look again, let lmdb at it, check what it holds. */
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { open, type RootDatabase } from 'lmdb'
+import { StoreFormatError, StoreUnavailableError, TroupeError } from '../../errors.ts'
+import { WriteBatch } from './batch.ts'
+import type { Table, Tables } from './engine.ts'
+import { type FolderState, inspectFolder, LOCK_FILE, makeFolder, notAStore } from './folder.ts'
+import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
+import { lockFolder } from './lock.ts'
+import { DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
+import { payloadOf, seedOf } from './records.ts'
+import { FreeSpace } from './space.ts'
+import { LmdbStore, NEXT_RUN } from './store.ts'
+
+/** Raised by whatever an older version would read wrongly. */
+export const SCHEMA_VERSION = 1
+
+const SCHEMA = 'schema'
+const CREATED_BY = 'created-by'
+const WRITER = 'troupe'
+
+/**
+ * Opens the store in a folder, or makes one in an empty or absent folder. On one thread: lmdb must not be opened in threads
+ * that may be terminated.
+ * @throws StoreInUseError another supervisor, of this process or another, has it open
+ * @throws StoreFormatError no store of troupe's, a newer one or a damaged one; nothing was changed
+ * @throws StoreUnavailableError no permission, a read-only or a network file system, no room
+ */
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
+  const { folder } = options
+  makeFolder(folder)
+  inspectFolder(folder)
+  const lock = await lockFolder(folder)
+  let root: RootDatabase | undefined
+  // Looked at again under the lock: another supervisor may have made or changed it in between.
+  const hadLockFile = existsSync(join(folder, LOCK_FILE))
+  try {
+    const state = inspectFolder(folder)
+    const space = new FreeSpace(folder, options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES)
+    if (state === 'new') space.check(TABLES.length, 0)
+    root = openRoot(options)
+    const isNew = checkSchema(folder, root, state)
+    const tables = openTables(root, isNew)
+    return new LmdbStore({ folder, root, tables, lock, space, nextKey: firstFreeKey(tables) })
+  } catch (error) {
+    await root?.close()
+    if (!hadLockFile && error instanceof StoreFormatError) rmSync(join(folder, LOCK_FILE), { force: true })
+    await lock.release()
+    if (error instanceof TroupeError) throw error
+    throw new StoreUnavailableError({ store: folder, problem: `it could not be opened (${(error as Error).message})`, cause: error })
+  }
+}
+
+function openRoot({ folder, durability }: LmdbStoreOptions): RootDatabase {
+  return open({
+    path: folder,
+    // A folder called "store.db" is a folder all the same.
+    noSubdir: false,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    maxDbs: 2 * TABLES.length,
+    // Nothing becomes visible before it is durable, and a failed commit is a failed call.
+    overlappingSync: false,
+    noSync: durability === 'process-crash',
+  })
+}
+
+/** Whether the tables are still to be made. */
+function checkSchema(folder: string, root: RootDatabase, state: FolderState): boolean {
+  const { entryCount } = root.getStats() as { readonly entryCount: number }
+  // Nothing in it: an opening that died before its first commit.
+  if (state === 'new' || entryCount === 0) return true
+  const meta = openTable(root, 'meta', false)
+  const record = meta?.get(new KeyWriter().utf8(SCHEMA))
+  if (record === undefined) throw notAStore(folder, 'is an LMDB file, but no store of troupe\'s')
+  const version = payloadOf(record, 'meta', 0)[0]!
+  if (version > SCHEMA_VERSION) throw notAStore(folder, `was written by a newer version of troupe (schema ${version}; this version knows ${SCHEMA_VERSION})`)
+  return false
+}
+
+/** All tables are made in one commit, together with the records that say what this is. */
+function openTables(root: RootDatabase, isNew: boolean): Tables {
+  const batch = new WriteBatch()
+  if (isNew) {
+    batch.key.utf8(SCHEMA)
+    batch.put('meta', Uint8Array.of(SCHEMA_VERSION), seedOf('meta', 0))
+    batch.key.utf8(CREATED_BY)
+    batch.put('meta', Buffer.from(WRITER), seedOf('meta', 0))
+  }
+  return root.transactionSync(() => {
+    const tables = TABLES.map(name => openTable(root, name, true)!)
+    batch.write(tables)
+    return Object.fromEntries(TABLES.map((name, number) => [name, tables[number]!])) as unknown as Tables
+  })
+}
+
+function openTable(root: RootDatabase, name: TableName, create: boolean): Table | undefined {
+  const options: object = { name, encoding: 'binary', keyEncoder, create }
+  return root.openDB(options as { name: string }) as unknown as Table | undefined
+}
+
+function firstFreeKey(tables: Tables): number {
+  const record = tables.meta.get(new KeyWriter().utf8(NEXT_RUN))
+  return record === undefined ? 1 : readU48(payloadOf(record, 'meta', 0), 0)
+}

@@ -1,0 +1,138 @@
+/** Reading rows: keys in, decoded and checked records out. */
+import type { Encoded } from '../../codec/encoded.ts'
+import { Reader } from '../../codec/wire.ts'
+import { StoreFormatError } from '../../errors.ts'
+import type { RunKey } from '../../model/run.ts'
+import type { AwaiterRow, Outcome, QueuePlace, RunMeta, RunProgress, StoredRun, TimerRow } from '../contract.ts'
+import { isStorable } from '../names.ts'
+import type { KeyRange, Tables } from './engine.ts'
+import { journalLength } from './journal.ts'
+import { dedupKey, KeyWriter, readF64, readI32, readU32, readU48, type TableName } from './keys.ts'
+import { payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
+
+const NO_ARGS = new Uint8Array(0) as Encoded
+
+export class Rows {
+  readonly tables: Tables
+  readonly #key = new KeyWriter(1100)
+
+  constructor(tables: Tables) {
+    this.tables = tables
+  }
+
+  findRun(id: string): RunKey | undefined {
+    if (!isStorable(id)) return undefined
+    const record = this.tables.ids.get(this.#key.clear().utf8(id))
+    return record && this.runOf(record, 'ids')
+  }
+
+  findDuplicate(queue: string | undefined, deduplicationId: string): RunKey | undefined {
+    if (!isStorable(deduplicationId) || (queue !== undefined && !isStorable(queue))) return undefined
+    const record = this.tables.dedup.get(dedupKey(this.#key.clear(), queue, deduplicationId))
+    return record && this.runOf(record, 'dedup')
+  }
+
+  runOf(record: Uint8Array, table: 'ids' | 'dedup'): RunKey {
+    return readU48(payloadOf(record, table, 0), 0) as RunKey
+  }
+
+  meta(run: RunKey, args: Encoded): RunMeta {
+    return readMeta(this.#must('metas', run), run, args)
+  }
+
+  args(run: RunKey): Encoded {
+    return (this.#payload('args', run) ?? NO_ARGS) as Encoded
+  }
+
+  progress(run: RunKey): RunProgress {
+    return readProgress(this.#must('progress', run), run)
+  }
+
+  outcome(run: RunKey): Outcome | undefined {
+    const payload = this.#payload('outcomes', run)
+    return payload && readOutcome(payload)
+  }
+
+  load(run: RunKey): StoredRun | undefined {
+    if (this.#payload('metas', run) === undefined) return undefined
+    return {
+      meta: this.meta(run, this.args(run)),
+      progress: this.progress(run),
+      journalLength: journalLength(this.tables.journal, run),
+      waits: this.#waits(run),
+      awaiters: this.#awaiters(run),
+    }
+  }
+
+  queue(after: QueuePlace | undefined, limit: number): QueuePlace[] {
+    const start = after === undefined
+      ? new KeyWriter().u8(0)
+      : new KeyWriter().f64(after.priority).f64(after.position).u48(after.key)
+    const end = new KeyWriter().f64(Infinity).f64(Infinity).u48(0xffff_ffff_ffff).u8(0)
+    const places: QueuePlace[] = []
+    if (limit <= 0) return places
+    for (const { key, value } of this.tables.queue.getRange({ start, end, limit, exclusiveStart: after !== undefined })) {
+      const run = readU48(key, 16) as RunKey
+      const payload = new Reader(payloadOf(value, 'queue', run))
+      places.push({
+        ...(payload.u8() === 1 ? { queue: payload.string() } : {}),
+        priority: readF64(key, 0), position: readF64(key, 8), key: run,
+      })
+    }
+    return places
+  }
+
+  timers(after: TimerRow | undefined, limit: number): TimerRow[] {
+    const start = after === undefined ? new KeyWriter().u8(0) : new KeyWriter().f64(after.dueAtMs).u48(after.key).i32(after.slot)
+    const end = new KeyWriter().f64(Infinity).u48(0xffff_ffff_ffff).u32(0xffff_ffff).u8(0)
+    const timers: TimerRow[] = []
+    for (const key of this.keys('timers', { start, end, limit, exclusiveStart: after !== undefined })) {
+      timers.push({ dueAtMs: readF64(key, 0), key: readU48(key, 8) as RunKey, slot: readI32(key, 14) })
+    }
+    return timers
+  }
+
+  children(parent: RunKey, after: RunKey | undefined, limit: number): RunKey[] {
+    const start = new KeyWriter().u48(parent).u48(after === undefined ? 0 : after + 1)
+    const end = new KeyWriter().u48(parent + 1)
+    const children: RunKey[] = []
+    for (const key of this.keys('parents', { start, end, limit })) children.push(readU48(key, 6) as RunKey)
+    return children
+  }
+
+  /** The keys of a range. Whoever stops early must return() the generator, as for-of does. */
+  * keys(table: TableName, range: KeyRange): Generator<Uint8Array> {
+    if (range.limit !== undefined && range.limit <= 0) return
+    yield * this.tables[table].getKeys({ ...range })
+  }
+
+  #waits(run: RunKey): StoredRun['waits'] {
+    const start = new KeyWriter().u48(run)
+    const end = new KeyWriter().u48(run + 1)
+    const waits: { index: number, wait: Encoded }[] = []
+    for (const { key, value } of this.tables.waits.getRange({ start, end })) {
+      const index = readU32(key, 6)
+      waits.push({ index, wait: payloadOf(value, 'waits', run, index) as Encoded })
+    }
+    return waits
+  }
+
+  #awaiters(run: RunKey): AwaiterRow[] {
+    const start = new KeyWriter().u48(run)
+    const end = new KeyWriter().u48(run + 1)
+    const awaiters: AwaiterRow[] = []
+    for (const key of this.keys('awaiters', { start, end })) awaiters.push({ parent: readU48(key, 6) as RunKey, index: readU32(key, 12) })
+    return awaiters
+  }
+
+  #payload(table: 'metas' | 'args' | 'progress' | 'outcomes', run: RunKey): Uint8Array | undefined {
+    const record = this.tables[table].get(this.#key.clear().u48(run))
+    return record && payloadOf(record, table, run)
+  }
+
+  #must(table: 'metas' | 'progress', run: RunKey): Uint8Array {
+    const payload = this.#payload(table, run)
+    if (payload === undefined) throw new StoreFormatError({ what: `run ${run} in table "${table}"`, problem: 'is missing' })
+    return payload
+  }
+}

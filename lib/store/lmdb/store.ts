@@ -1,0 +1,208 @@
+/**
+ * The store in a folder, on LMDB. It lives on the supervisor's thread alone and commits synchronously there: everything is
+ * looked up and encoded first, then one transaction puts and removes it all (I6), and commit() returns when it is as
+ * durable as the store was opened to be (G8). `overlappingSync: false` keeps everything invisible until then (I1).
+ */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RootDatabase } from 'lmdb'
+import type { Encoded } from '../../codec/encoded.ts'
+import { InternalError, StoreUnavailableError } from '../../errors.ts'
+import type { RunKey, RunStatus } from '../../model/run.ts'
+import type { Change, ChangeResult, Outcome, QueuePlace, RunPage, RunQuery, Store, StoredRun, TimerRow } from '../contract.ts'
+import { WriteBatch } from './batch.ts'
+import { ChangeWriter } from './changes.ts'
+import type { Table, Tables } from './engine.ts'
+import { DATA_FILE } from './folder.ts'
+import { readEntries } from './journal.ts'
+import { KeyWriter, TABLES } from './keys.ts'
+import { countRuns, listRuns, runsInStatus } from './listing.ts'
+import type { FolderLock } from './lock.ts'
+import { seedOf } from './records.ts'
+import { Rows } from './rows.ts'
+import type { FreeSpace } from './space.ts'
+
+/** Keys are handed out from blocks of this size; what is left of a block is skipped when the store is opened again. */
+export const KEY_BLOCK = 65_536
+
+export const NEXT_RUN = 'next-run'
+
+/** What is known after lmdb failed to commit. */
+export interface StoreFailure {
+  readonly cause: unknown
+  /** Whether the commit is there all the same; undefined when that cannot be told. Seen by the number of the last transaction. */
+  readonly applied: boolean | undefined
+}
+
+/** What open.ts has brought together. */
+export interface OpenParts {
+  readonly folder: string
+  readonly root: RootDatabase
+  readonly tables: Tables
+  readonly lock: FolderLock
+  readonly space: FreeSpace
+  /** The first key that no run has had. */
+  readonly nextKey: number
+}
+
+export class LmdbStore implements Store {
+  readonly #parts: OpenParts
+  readonly #rows: Rows
+  readonly #batch = new WriteBatch()
+  readonly #changes: ChangeWriter
+  /** By their numbers, as the batch names them. */
+  readonly #byNumber: readonly Table[]
+  /** One for all commits, so that no closure is made for each. */
+  readonly #write = (): void => {
+    this.#transaction = this.#parts.root.getWriteTxnId()
+    this.#batch.write(this.#byNumber)
+  }
+  #nextKey: number
+  /** Keys below this are known to the file as given out. */
+  #reservedBelow: number
+  /** The number of the transaction that was begun last. */
+  #transaction = 0
+  #failure: StoreFailure | undefined
+  #closed = false
+
+  constructor(parts: OpenParts) {
+    this.#parts = parts
+    this.#rows = new Rows(parts.tables)
+    this.#changes = new ChangeWriter(this.#rows, this.#batch)
+    this.#byNumber = TABLES.map(name => parts.tables[name])
+    this.#nextKey = parts.nextKey
+    this.#reservedBelow = parts.nextKey
+  }
+
+  /**
+   * The first failure of a commit inside lmdb. From then on the store answers reads but refuses commits, because lmdb is not
+   * to be trusted with another one: close it and open it again.
+   */
+  get failure(): StoreFailure | undefined {
+    return this.#failure
+  }
+
+  newRunKey(): RunKey {
+    return this.#nextKey++ as RunKey
+  }
+
+  /**
+   * Synchronous. When it returns, all of it is durable; when it throws, nothing was applied, except after a failure inside
+   * lmdb of which `failure.applied` is not false.
+   */
+  commit(changes: readonly Change[]): readonly ChangeResult[] {
+    this.#assertOpen()
+    if (this.#failure !== undefined) throw this.#unavailable('an earlier commit failed and it has not been opened anew since', this.#failure.cause)
+    const { results, lastStarted } = this.#changes.prepare(changes)
+    const batch = this.#batch
+    if (batch.size === 0) return results
+    // Together with the run itself: a key is reserved by the commit that first needs it.
+    const reserves = lastStarted >= this.#reservedBelow
+    if (reserves) putNextRun(batch, lastStarted + KEY_BLOCK)
+    if (this.#parts.space.check(batch.size, batch.bytes) && !this.#parts.lock.isHeld()) {
+      throw this.#unavailable('its folder, or the socket in it that locks it, was taken away')
+    }
+    try {
+      this.#parts.root.transactionSync(this.#write)
+    } catch (cause) {
+      this.#failure = { cause, applied: this.#wasApplied() }
+      throw this.#unavailable(`a commit failed (${(cause as Error).message})`, cause)
+    }
+    if (reserves) this.#reservedBelow = lastStarted + KEY_BLOCK
+    return results
+  }
+
+  findRun(id: string): RunKey | undefined {
+    this.#assertOpen()
+    return this.#rows.findRun(id)
+  }
+
+  findDuplicate(queue: string | undefined, deduplicationId: string): RunKey | undefined {
+    this.#assertOpen()
+    return this.#rows.findDuplicate(queue, deduplicationId)
+  }
+
+  loadRun(key: RunKey): StoredRun | undefined {
+    this.#assertOpen()
+    return this.#rows.load(key)
+  }
+
+  readJournal(key: RunKey, fromPosition: number, limit: number): readonly Encoded[] {
+    this.#assertOpen()
+    return readEntries(this.#parts.tables.journal, key, fromPosition, limit)
+  }
+
+  readOutcome(key: RunKey): Outcome | undefined {
+    this.#assertOpen()
+    return this.#rows.outcome(key)
+  }
+
+  listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): RunPage {
+    this.#assertOpen()
+    return listRuns(this.#rows, query, page)
+  }
+
+  countRuns(query: RunQuery): number {
+    this.#assertOpen()
+    return countRuns(this.#rows, query)
+  }
+
+  runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): readonly RunKey[] {
+    this.#assertOpen()
+    return runsInStatus(this.#rows, status, after, limit)
+  }
+
+  scanQueue(after: QueuePlace | undefined, limit: number): readonly QueuePlace[] {
+    this.#assertOpen()
+    return this.#rows.queue(after, limit)
+  }
+
+  scanTimers(after: TimerRow | undefined, limit: number): readonly TimerRow[] {
+    this.#assertOpen()
+    return this.#rows.timers(after, limit)
+  }
+
+  children(parent: RunKey, after: RunKey | undefined, limit: number): readonly RunKey[] {
+    this.#assertOpen()
+    return this.#rows.children(parent, after, limit)
+  }
+
+  sizeBytes(): number {
+    this.#assertOpen()
+    return statSync(join(this.#parts.folder, DATA_FILE)).size
+  }
+
+  /** Idempotent. The folder can be opened again when the promise has resolved. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    try {
+      await this.#parts.root.close()
+    } finally {
+      await this.#parts.lock.release()
+    }
+  }
+
+  #wasApplied(): boolean | undefined {
+    try {
+      const { lastTxnId } = this.#parts.root.getStats() as { readonly lastTxnId?: number }
+      return lastTxnId === undefined ? undefined : lastTxnId >= this.#transaction
+    } catch {
+      return undefined
+    }
+  }
+
+  #unavailable(problem: string, cause?: unknown): StoreUnavailableError {
+    return new StoreUnavailableError({ store: this.#parts.folder, problem, cause })
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new InternalError({ problem: `store "${this.#parts.folder}" was used after close()` })
+  }
+}
+
+export function putNextRun(batch: WriteBatch, nextRun: number): void {
+  const number = new KeyWriter(8).u48(nextRun)
+  batch.key.utf8(NEXT_RUN)
+  batch.put('meta', number.bytes.subarray(0, number.end), seedOf('meta', 0))
+}

@@ -1,0 +1,2 @@
+/** The store in memory. */
+export { createMemoryStore } from './store.ts'
