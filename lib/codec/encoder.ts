@@ -157,7 +157,9 @@ export class Encoder {
     if (prototype === Object.prototype) {
       // Only the rare one with a Symbol.iterator of its own can be an arguments object.
       if (Symbol.iterator in value && types.isArgumentsObject(value)) throw new Refused(ARGUMENTS)
-      this.#fields(Tag.Object, value, Object.keys(value))
+      const keys = Object.keys(value)
+      if (keys.length === 0 && Symbol.toStringTag in value) throw new Refused(refusalOfEmptyInstance(value)) // Math, JSON, Atomics, ...
+      this.#fields(Tag.Object, value, keys)
     } else if (prototype === null) {
       this.#fields(Tag.BareObject, value, Object.keys(value))
     } else {

@@ -9,6 +9,7 @@
  * errors of an AggregateError too. Nothing in an error can make it unstorable: what cannot be stored is replaced by a
  * description in brackets, since the error one has is worth more than the error one would get for it.
  */
+import { types } from 'node:util'
 import { classesOf, DOM_EXCEPTION, makeBuiltIn, registeredClass } from './classes.ts'
 import { Tag } from './tags.ts'
 import type { Reader, Writer } from './wire.ts'
@@ -36,7 +37,7 @@ export interface ErrorSink {
 
 /** Whether it goes through this codec: all errors, those of other realms and DOMExceptions included. */
 export function isError(value: object): value is Error {
-  return value instanceof Error || value instanceof DOMException || Object.prototype.toString.call(value) === '[object Error]'
+  return value instanceof Error || value instanceof DOMException || types.isNativeError(value)
 }
 
 export function writeError(sink: ErrorSink, error: Error): void {

@@ -48,12 +48,20 @@ export const DETACHED: Refusal = { problem: 'is memory that was transferred away
 
 /** Something threw while the value was read: a getter, a trap, an accessor of the prototype. */
 export function refusalOfThrown(thrown: unknown): Refusal {
+  if (isStackOverflow(thrown)) return { ...tooDeep(), cause: thrown }
   const said = safely(() => thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown), 'something unreadable')
   return { problem: `could not be read: it threw ${cut(said)}`, short: `unreadable: ${cut(said)}`, cause: thrown }
 }
 
-export function tooDeep(levels: number): Refusal {
-  return { problem: `is nested more than ${levels} levels deep`, short: 'nested too deep', advice: 'Make it flatter: an array of nodes that name each other by index, for instance.' }
+/** Without a number: deeper than the stack reaches, as the caller has used much of it. */
+export function tooDeep(levels?: number): Refusal {
+  const depth = levels === undefined ? 'deeper than what is left of the stack' : `more than ${levels} levels deep`
+  return { problem: `is nested ${depth}`, short: 'nested too deep', advice: 'Make it flatter: an array of nodes that name each other by index, for instance.' }
+}
+
+/** V8's RangeError for a full stack. */
+export function isStackOverflow(thrown: unknown): boolean {
+  return safely(() => thrown instanceof RangeError && thrown.message.includes('call stack'), false)
 }
 
 /** Map, Set, Date and RegExp with fields of their own: they would be lost in silence. */
@@ -80,13 +88,14 @@ function held(value: object): Refusal {
   return { problem: `is ${article(name)} ${name}, which lives in this process only`, short: name }
 }
 
-/** The name of the object's class, whatever its constructor does. */
+/** The name of the object's class, whatever its constructor does; of objects without one their tag: 'Array Iterator'. */
 function classNameOf(value: object): string {
   const name = safely(() => {
     const constructor: unknown = (value as { readonly constructor?: unknown }).constructor
-    return typeof constructor === 'function' ? constructor.name : ''
+    return typeof constructor === 'function' && constructor !== Object ? constructor.name : ''
   }, '')
-  return typeof name === 'string' && name !== '' ? cut(name) : 'object'
+  if (typeof name === 'string' && name !== '') return cut(name)
+  return cut(safely(() => Object.prototype.toString.call(value).slice(8, -1), 'Object'))
 }
 
 function article(name: string): string {

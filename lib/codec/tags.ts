@@ -62,7 +62,7 @@ export const Tag = {
 } as const
 
 /**
- * How deep objects may be nested, from the root on. Fixed, so that what was written can be read wherever it is read:
- * measured to fit, both ways, in less than half of the stack of Node's main thread (worker threads have four times that).
+ * How deep objects may be nested, from the root on. Fixed, so that what one thread wrote any other can read: the deepest takes
+ * about half of the stack of Node's main thread (measured, cold code included), and a quarter of that in a worker thread.
  */
 export const MAX_DEPTH = 1000

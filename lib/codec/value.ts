@@ -13,7 +13,7 @@ import { damaged, Decoder, primitive } from './decoder.ts'
 import type { Encoded } from './encoded.ts'
 import { Encoder, Refused } from './encoder.ts'
 import { renderPath } from './path.ts'
-import { refusalOfThrown } from './refusal.ts'
+import { isStackOverflow, refusalOfThrown } from './refusal.ts'
 import { Tag } from './tags.ts'
 import { Reader, Writer } from './wire.ts'
 
@@ -38,12 +38,9 @@ export function encodeValue(value: unknown, owner: ValueOwner | (() => ValueOwne
   const encoder = idle ?? new Encoder()
   idle = undefined
   try {
-    if (typeof value === 'object' && value !== null) encoder.wire.u8(Tag.Tree)
-    encoder.write(value)
+    writeStrictly(encoder, value, owner)
     if (encoder.replaced > 0) checkMetAgain(encoder, owner)
     return finished(encoder)
-  } catch (thrown) {
-    throw thrown instanceof UnserializableValueError ? thrown : refused(encoder, thrown, owner)
   } finally {
     encoder.reset()
     idle = encoder
@@ -78,7 +75,7 @@ export function decodeValue(bytes: Uint8Array): unknown {
     return value
   } catch (thrown) {
     // A full stack is the caller's; all else that can go wrong here is a length or a text that nobody wrote.
-    if (thrown instanceof StoreFormatError || thrown instanceof RangeError && thrown.message.includes('call stack')) throw thrown
+    if (thrown instanceof StoreFormatError || isStackOverflow(thrown)) throw thrown
     throw new StoreFormatError({ what: 'a stored value', problem: 'is damaged', cause: thrown })
   }
 }
@@ -107,6 +104,15 @@ function finished(encoder: Encoder): Encoded {
   all.bytes(wire.view().subarray(1))
   memory.write(all)
   return all.view() as Uint8Array as Encoded // not copied: this writer is not used again
+}
+
+function writeStrictly(encoder: Encoder, value: unknown, owner: ValueOwner | (() => ValueOwner)): void {
+  try {
+    if (typeof value === 'object' && value !== null) encoder.wire.u8(Tag.Tree)
+    encoder.write(value)
+  } catch (thrown) {
+    throw refused(encoder, thrown, owner)
+  }
 }
 
 /** What an error left out must not be missing in the value around it too: there it is refused, like everywhere else. */
