@@ -1,14 +1,16 @@
 /**
  * What the supervisor asks of a store. Bytes in, bytes out: a store never decodes a user's value (I4).
  *
- * All writes go through one door, commit(): a list of typed changes of many runs, applied all or none (I6). A store may
- * answer at once or by a promise; one that commits synchronously (LMDB, memory) saves a turn of the loop. What a commit
- * wrote is visible to reads once commit() has answered, and is as durable then as the store was opened to be (G8).
+ * All writes go through one door, commit(): a list of typed changes of many runs, applied all or none (I6). What a commit
+ * wrote is visible to reads once commit() has returned, and is as durable then as the store was opened to be (G8).
+ *
+ * Everything is synchronous: the supervisor has a thread of its own and nothing better to do than to wait for its disk, and
+ * that is the quickest for a run alone. A store behind a network does its I/O on a thread of its own and waits for it.
  */
 import type { Encoded } from '../codec/encoded.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
 
-export type MaybePromise<T> = T | Promise<T>
+export type MaybePromise<T> = T
 
 /** What is fixed when a run is started. */
 export interface RunMeta {
@@ -63,7 +65,7 @@ export interface Outcome {
 }
 
 /** Slots of timers that belong to the run itself; an operation's timer has the operation's index (>= 0) as its slot. */
-export const TIMER_SLOT = { start: -1, deadline: -2, respawn: -3, grace: -4 } as const
+export const TIMER_SLOT = { start: -1, deadline: -2, respawn: -3 } as const
 
 export interface TimerRow {
   readonly dueAtMs: number

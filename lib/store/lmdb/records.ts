@@ -96,7 +96,7 @@ export function readMeta(payload: Uint8Array, key: RunKey, args: Encoded): RunMe
   return { ...meta, tags }
 }
 
-const PROGRESS = { suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32 } as const
+const PROGRESS = { suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32, startAt: 64, respawnAt: 128 } as const
 
 export function writeProgress(to: Writer, progress: RunProgress): void {
   const { ending } = progress
@@ -104,7 +104,8 @@ export function writeProgress(to: Writer, progress: RunProgress): void {
   to.u8(
     (progress.suspect ? PROGRESS.suspect : 0) | (progress.startedAtMs === undefined ? 0 : PROGRESS.startedAt) |
     (progress.finishedAtMs === undefined ? 0 : PROGRESS.finishedAt) | (progress.deadlineAtMs === undefined ? 0 : PROGRESS.deadlineAt) |
-    (ending === undefined ? 0 : PROGRESS.ending) | (ending?.reason === 'timed-out' ? PROGRESS.endingTimedOut : 0))
+    (ending === undefined ? 0 : PROGRESS.ending) | (ending?.reason === 'timed-out' ? PROGRESS.endingTimedOut : 0) |
+    (progress.startAtMs === undefined ? 0 : PROGRESS.startAt) | (progress.respawnAtMs === undefined ? 0 : PROGRESS.respawnAt))
   to.varint(progress.incarnation)
   to.varint(progress.crashes)
   to.varint(progress.processDeaths)
@@ -115,6 +116,8 @@ export function writeProgress(to: Writer, progress: RunProgress): void {
   if (progress.startedAtMs !== undefined) to.f64(progress.startedAtMs)
   if (progress.finishedAtMs !== undefined) to.f64(progress.finishedAtMs)
   if (progress.deadlineAtMs !== undefined) to.f64(progress.deadlineAtMs)
+  if (progress.startAtMs !== undefined) to.f64(progress.startAtMs)
+  if (progress.respawnAtMs !== undefined) to.f64(progress.respawnAtMs)
   if (ending !== undefined) {
     to.f64(ending.atMs)
     to.f64(ending.graceMs)
@@ -139,6 +142,8 @@ export function readProgress(payload: Uint8Array, key: RunKey): RunProgress {
     ...(has & PROGRESS.startedAt ? { startedAtMs: from.f64() } : {}),
     ...(has & PROGRESS.finishedAt ? { finishedAtMs: from.f64() } : {}),
     ...(has & PROGRESS.deadlineAt ? { deadlineAtMs: from.f64() } : {}),
+    ...(has & PROGRESS.startAt ? { startAtMs: from.f64() } : {}),
+    ...(has & PROGRESS.respawnAt ? { respawnAtMs: from.f64() } : {}),
     ...(has & PROGRESS.ending
       ? { ending: { reason: has & PROGRESS.endingTimedOut ? 'timed-out' as const : 'cancelled' as const, atMs: from.f64(), graceMs: from.f64() } }
       : {}),

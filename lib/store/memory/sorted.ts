@@ -16,7 +16,11 @@ export class SortedRows<Row> {
 
   /** Adds a row, or replaces the one that compares equal. */
   put(row: Row): void {
-    if (this.#chunks.length === 0) this.#chunks.push([])
+    if (this.#chunks.length === 0) {
+      this.#chunks.push([row])
+      this.#size = 1
+      return
+    }
     const chunk = this.#chunks[Math.min(this.#chunkOf(row), this.#chunks.length - 1)]!
     const at = lowerBound(chunk, row, this.#compare)
     if (at < chunk.length && this.#compare(chunk[at]!, row) === 0) {
