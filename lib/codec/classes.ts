@@ -5,7 +5,7 @@
 import * as errors from '../errors.ts'
 import { InvalidOptionError } from '../errors.ts'
 
-export type ErrorClass = new (...args: never[]) => Error
+type ErrorClass = new (...args: never[]) => Error
 
 /** The built-in classes in durable order: the position of each is its number in stored errors. */
 const BUILT_IN_NAMES = [
@@ -67,8 +67,8 @@ export function makeBuiltIn(builtIn: number): Error {
   Reflect.set(Error, 'stackTraceLimit', 0) // the stack of a decoder tells nobody anything, and costs
   try {
     if (name === 'AggregateError') return new AggregateError([])
-    const builtInError = (builtInClass(name) ?? Error) as new () => Error
-    return new builtInError()
+    const BuiltIn: new () => Error = builtInClass(name) ?? Error
+    return new BuiltIn()
   } finally {
     Reflect.set(Error, 'stackTraceLimit', limit)
   }

@@ -27,7 +27,7 @@ export class Refused {
 }
 
 /** An object that was first met inside an error, where anything goes, and again in the value itself, where it does not. */
-export interface MetAgain {
+interface MetAgain {
   readonly value: object
   readonly path: readonly PathKey[]
 }

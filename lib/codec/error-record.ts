@@ -30,7 +30,7 @@ const HIDDEN_FIELDS = ['message', 'name', 'code', 'cause', 'errors', 'error', 's
 const INHERITED_FIELDS = ['message', 'name', 'code']
 
 /** What writing an error needs of the encoder; `writeField` never throws and never refuses. */
-export interface ErrorSink {
+interface ErrorSink {
   readonly wire: Writer
   writeField(error: object, key: string): void
 }
@@ -106,16 +106,12 @@ export function readErrorFields(wire: Reader, error: Error, readValue: () => unk
   }
 }
 
-/** A DOMException's message and name live in slots that only its own getters reach; undefined for an imitation. */
+/** A DOMException's message and name live in slots that only the built-in getters reach; undefined for an imitation. */
 function domFieldsOf(error: Error): { readonly message: string, readonly name: string } | undefined {
-  return attempt(() => ({ message: String(domMessage?.call(error)), name: String(domName?.call(error)) }))
-}
-
-const domMessage = getterOf('message')
-const domName = getterOf('name')
-
-function getterOf(key: string): ((this: unknown) => unknown) | undefined {
-  return Object.getOwnPropertyDescriptor(DOMException.prototype, key)?.get
+  return attempt(() => ({
+    message: String(Reflect.get(DOMException.prototype, 'message', error)),
+    name: String(Reflect.get(DOMException.prototype, 'name', error)),
+  }))
 }
 
 function attempt<T>(read: () => T): T | undefined {

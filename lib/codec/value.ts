@@ -38,9 +38,9 @@ export function encodeValue(value: unknown, owner: ValueOwner | (() => ValueOwne
   const encoder = idle ?? new Encoder()
   idle = undefined
   try {
-    writeStrictly(encoder, value, owner)
+    const bytes = encodeStrictly(encoder, value, owner)
     if (encoder.replaced > 0) checkMetAgain(encoder, owner)
-    return finished(encoder)
+    return bytes
   } finally {
     encoder.reset()
     idle = encoder
@@ -54,6 +54,10 @@ export function encodeLeniently(value: unknown): Encoded {
   try {
     encoder.wire.u8(Tag.Tree)
     encoder.writeOrDescribe(() => value)
+    return finished(encoder)
+  } catch (thrown) { // memory that a getter transferred away after it was met
+    encoder.reset()
+    encoder.write(`[${refusalOfThrown(thrown).short}]`)
     return finished(encoder)
   } finally {
     encoder.reset()
@@ -106,10 +110,11 @@ function finished(encoder: Encoder): Encoded {
   return all.view() as Uint8Array as Encoded // not copied: this writer is not used again
 }
 
-function writeStrictly(encoder: Encoder, value: unknown, owner: ValueOwner | (() => ValueOwner)): void {
+function encodeStrictly(encoder: Encoder, value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
   try {
     if (typeof value === 'object' && value !== null) encoder.wire.u8(Tag.Tree)
     encoder.write(value)
+    return finished(encoder)
   } catch (thrown) {
     throw refused(encoder, thrown, owner)
   }

@@ -6,6 +6,8 @@ import { InternalError, StoreFormatError } from '../errors.ts'
 
 /** Below this a loop over the characters beats a call into the runtime; at most 63, so that the header is one byte. */
 const SHORT_STRING = 48
+/** The same for strings that are not ASCII: each unit takes up to three bytes. */
+const SHORT_TEXT = 21
 /** Room that reset() keeps; more is given back, so that one huge record does not stay in memory for ever. */
 const KEPT_BYTES = 1 << 16
 const TWO_TO_28 = 0x1000_0000
@@ -18,13 +20,16 @@ const scratchBytes = new Uint8Array(scratch.buffer)
 /** Appends fields to a growing array of bytes. */
 export class Writer {
   #bytes: Uint8Array<ArrayBuffer>
+  /** The same memory, for what only a DataView and a Buffer can do. */
   #numbers: DataView
+  #text: Buffer
   #end = 0
 
   /** `capacity` is how many bytes fit before the first growth. */
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(Math.max(16, capacity))
     this.#numbers = new DataView(this.#bytes.buffer)
+    this.#text = Buffer.from(this.#bytes.buffer)
   }
 
   /** Bytes written so far. */
@@ -109,6 +114,7 @@ export class Writer {
         this.#end = at
         return
       }
+      if (length <= SHORT_TEXT && this.#shortText(value)) return
     }
     this.#longString(value)
   }
@@ -129,12 +135,43 @@ export class Writer {
     if (this.#bytes.length > KEPT_BYTES) this.#use(new Uint8Array(KEPT_BYTES))
   }
 
+  /** UTF-8 by hand; false, with nothing written, where a surrogate stands alone. */
+  #shortText(value: string): boolean {
+    const { length } = value
+    if (this.#bytes.length - this.#end <= length * 3) this.#grow(length * 3 + 1)
+    const bytes = this.#bytes
+    let at = this.#end + 1
+    for (let i = 0; i < length; i++) {
+      const point = value.codePointAt(i) as number
+      if (point < 0x80) {
+        bytes[at++] = point
+        continue
+      }
+      if (point < 0x800) bytes[at++] = 0xc0 | point >> 6
+      else {
+        if (point < 0x1_0000) {
+          if (point >= 0xd800 && point <= 0xdfff) return false
+          bytes[at++] = 0xe0 | point >> 12
+        } else {
+          i++ // both halves of the pair
+          bytes[at++] = 0xf0 | point >> 18
+          bytes[at++] = 0x80 | point >> 12 & 0x3f
+        }
+        bytes[at++] = 0x80 | point >> 6 & 0x3f
+      }
+      bytes[at++] = 0x80 | point & 0x3f
+    }
+    bytes[this.#end] = at - this.#end - 1 << 1
+    this.#end = at
+    return true
+  }
+
   #longString(value: string): void {
     const encoding = LONE_SURROGATE.test(value) ? 'utf16le' : 'utf8'
     const length = Buffer.byteLength(value, encoding)
     this.varint(length * 2 + (encoding === 'utf8' ? 0 : 1))
     if (this.#bytes.length - this.#end < length) this.#grow(length)
-    asBuffer(this.#bytes).write(value, this.#end, length, encoding)
+    this.#text.write(value, this.#end, length, encoding)
     this.#end += length
   }
 
@@ -147,6 +184,7 @@ export class Writer {
   #use(bytes: Uint8Array<ArrayBuffer>): void {
     this.#bytes = bytes
     this.#numbers = new DataView(bytes.buffer)
+    this.#text = Buffer.from(bytes.buffer)
   }
 }
 
@@ -155,6 +193,8 @@ export class Reader {
   readonly #bytes: Uint8Array
   readonly #limit: number
   #at: number
+  /** The same memory, made when the first string needs it. */
+  #text: Buffer | undefined
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes
@@ -221,7 +261,7 @@ export class Reader {
     const end = at + length
     if (end > this.#limit) throw truncated()
     this.#at = end
-    if (header % 2 === 1) return asBuffer(this.#bytes).toString('utf16le', at, end)
+    if (header % 2 === 1) return (this.#text ??= asBuffer(this.#bytes)).toString('utf16le', at, end)
     if (length < SHORT_STRING) {
       const bytes = this.#bytes
       let text = ''
@@ -233,7 +273,7 @@ export class Reader {
       }
       if (i === end) return text
     }
-    return asBuffer(this.#bytes).toString('utf8', at, end)
+    return (this.#text ??= asBuffer(this.#bytes)).toString('utf8', at, end)
   }
 }
 
