@@ -6,7 +6,7 @@ import { root, walk } from './paths.js'
 const FOLDERS = ['lib', 'workers', 'bench', 'test', 'examples', '.ci']
 const files = FOLDERS.flatMap(folder => walk(join(root, folder))).filter(file => /\.(ts|js)$/.test(file))
 const { stdout, stderr, status } = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['--type-aware', '--deny-warnings', ...process.argv.slice(2), ...FOLDERS],
-  { cwd: root, encoding: 'utf8' })
+  { cwd: root, encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' } })
 process.stdout.write(stdout)
 process.stderr.write(stderr)
 // Other output formats (`npm run lint -- -f unix`) do not say how many.

@@ -15,7 +15,7 @@ const binary = join(home, 'node_modules/node/bin/node')
 const fetchNode = () => {
   if (!existsSync(binary)) {
     mkdirSync(home, { recursive: true })
-    spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', home, 'node@24'], { cwd: home, stdio: 'inherit' })
+    spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1', '--prefix', home, 'node@24'], { cwd: home, stdio: 'inherit' })
   }
   const { stdout } = spawnSync(binary, ['--version'], { encoding: 'utf8' })
   if (stdout?.startsWith('v24.')) {

@@ -43,7 +43,7 @@ const describe = (path, assertion) => {
 
 /** Follows one level of the TAP stream; `path` holds the names above it. */
 const follow = (parser, path, totals) => {
-  const node = { tests: 0, failed: 0, broken: 0 }
+  const node = { name: path.at(-1), tests: 0, failed: 0, broken: 0 }
   let child
   parser.on('child', sub => { child = follow(sub, [...path, sub.name], totals) })
   parser.on('extra', text => { if (!/^\s*\d+\.\.\d+\s*$/.test(text)) process.stdout.write(text) })
@@ -81,13 +81,15 @@ const endOfFile = (assertion, under, ok, totals) => {
   const before = totals.atFileStart
   if (!under || under.tests === 0) count(assertion, ok, totals)
   else if (!ok && under.failed === 0) totals.failed += 1
+  // After a file has timed out tap reports the run's last file under this name.
+  const file = assertion.name === 'timeout!' && under ? under.name : assertion.name
   const ms = Math.round(assertion.time ?? 0)
   const passed = totals.passed - before.passed
   const failed = totals.failed - before.failed
-  console.log(`${ok ? 'ok    ' : 'FAILED'} ${assertion.name} (${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${ms} ms)`)
+  console.log(`${ok ? 'ok    ' : 'FAILED'} ${file} (${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${ms} ms)`)
   for (const report of totals.reports) console.log(report)
   totals.reports = []
-  totals.files.push({ file: assertion.name, ms, failed })
+  totals.files.push({ file, ms, failed })
   totals.atFileStart = { passed: totals.passed, failed: totals.failed }
 }
 
