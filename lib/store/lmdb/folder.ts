@@ -5,7 +5,7 @@
 import { accessSync, closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreFormatError, StoreUnavailableError } from '../../errors.ts'
-import { SOCKET_NAME } from './lock.ts'
+import { LOCK_NAME } from './lock.ts'
 import { pagesAreThere } from './pages.ts'
 
 export const DATA_FILE = 'data.mdb'
@@ -58,7 +58,7 @@ export function inspectFolder(folder: string): FolderState {
 
 /** What may be in an empty folder: leavings of an opening that did not get far, dot files, the root of a mounted disk. */
 function isHarmless(name: string): boolean {
-  return name === LOCK_FILE || name === 'lost+found' || name.startsWith('.') || SOCKET_NAME.test(name) || name.endsWith('.new')
+  return name === LOCK_FILE || name === 'lost+found' || name.startsWith('.') || LOCK_NAME.test(name)
 }
 
 const META_BYTES = 168

@@ -24,13 +24,14 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StoreInUseError, StoreUnavailableError } from '../../errors.ts'
 
-export const SOCKET_NAME = /^supervisor-(\d+)-[0-9a-f]+\.sock$/
-const UNPUBLISHED_NAME = /^supervisor-(\d+)-[0-9a-f]+\.new$/
+/** What the lock leaves in the folder, published or not yet. */
+export const LOCK_NAME = /^supervisor-(\d+)-[0-9a-f]+\.(sock|new)$/
 /** sun_path has 108 bytes on Linux and 104 on macOS, one of them for the end. */
 const LONGEST_SOCKET_PATH = 103
 const ATTEMPTS = 5
 const LONGEST_PAUSE_MS = 20
 const LONGEST_CONNECT_MS = 2_000
+const UNPUBLISHED_FOR_MS = 60_000
 
 export interface FolderLock {
   /** False when somebody took the socket, or the folder, away. */
@@ -84,10 +85,14 @@ async function publishSocket(folder: string, real: string): Promise<FolderLock &
 /** The pid of another supervisor of the folder. Removes the sockets of dead ones. */
 async function findHolder(real: string, ownName: string): Promise<number | undefined> {
   for (const name of readdirSync(real)) {
-    const pid = SOCKET_NAME.exec(name)?.[1] ?? UNPUBLISHED_NAME.exec(name)?.[1]
+    const [, pid, kind] = LOCK_NAME.exec(name) ?? []
     if (pid === undefined || name === ownName) continue
-    // An unpublished one is no holder yet: it will see us when it looks. If dead, it is swept with the folder's next change.
-    if (UNPUBLISHED_NAME.test(name)) continue
+    if (kind === 'new') {
+      // No holder yet: it will see us when it looks. One that stays unpublished for long belonged to a process that died there.
+      const age = Date.now() - (lstatSync(join(real, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+      if (age > UNPUBLISHED_FOR_MS) rmSync(join(real, name), { force: true })
+      continue
+    }
     if (await atShortPath(real, name, answers)) return Number(pid)
     rmSync(join(real, name), { force: true })
   }

@@ -1,0 +1,191 @@
+/** Any sequence of changes leaves the LMDB store and the memory store answering alike, whenever the former is closed and opened again. */
+import fc from 'fast-check'
+import t from 'tap'
+import { RUN_STATUSES, type RunKey, type RunStatus } from '../../lib/model/run.ts'
+import type { Change, RunQuery, Store } from '../../lib/store/contract.ts'
+import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
+import { createMemoryStore } from '../../lib/store/memory/index.ts'
+import { listAll } from './conformance-listings.ts'
+import { metaOf, moved, plain, progressOf, started, type Started, text } from './runs.ts'
+
+/** One thing to do; `run` picks among the runs there are, modulo their number. */
+type Move =
+  | { readonly do: 'start', readonly id: number, readonly queue: number, readonly once: number, readonly parent: number, readonly createdAtMs: number, readonly priority: number }
+  | { readonly do: 'move', readonly run: number, readonly status: RunStatus, readonly position: number }
+  | { readonly do: 'append' | 'finish' | 'resume', readonly run: number }
+  | { readonly do: 'forget', readonly run: number, readonly from: number }
+  | { readonly do: 'wait' | 'unwait', readonly run: number, readonly index: number }
+  | { readonly do: 'timer' | 'untimer', readonly run: number, readonly slot: number, readonly dueAtMs: number }
+  | { readonly do: 'await' | 'unawait', readonly run: number, readonly parent: number, readonly index: number }
+  | { readonly do: 'commit' }
+  | { readonly do: 'reopen' }
+
+const small = fc.nat({ max: 4 })
+const run = fc.nat({ max: 30 })
+const time = fc.oneof(fc.constantFrom(-1.5, 0, 0.25, 1, 2 ** 44), fc.integer({ min: 0, max: 5 }))
+
+const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('start' as const), id: fc.nat({ max: 25 }), queue: small, once: small, parent: run, createdAtMs: time, priority: fc.integer({ min: -2, max: 2 }) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('move' as const), run, status: fc.constantFrom(...RUN_STATUSES), position: time }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('append' as const, 'finish' as const, 'resume' as const), run }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), run, from: small }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('wait' as const, 'unwait' as const), run, index: small }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('timer' as const, 'untimer' as const), run, slot: fc.integer({ min: -4, max: 1 }), dueAtMs: time }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('await' as const, 'unawait' as const), run, parent: run, index: small }) },
+  { weight: 7, arbitrary: fc.constant({ do: 'commit' as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
+)
+
+const ID_PARTS = ['a', 'a/b', 'a\0', 'é', '😀']
+
+/** Follows what the supervisor would know: the runs that were started, their states and the lengths of their journals. */
+class Driver {
+  readonly runs: Started[] = []
+  readonly lengths = new Map<RunKey, number>()
+  #pending: Change[] = []
+  /** Runs that are there for certain: only they become parents. */
+  #committed = 0
+  #nextKey = 1
+
+  take(move: Move): void {
+    if (move.do === 'start') return this.#start(move)
+    if (move.do === 'commit' || move.do === 'reopen' || this.runs.length === 0) return
+    const at = move.run % this.runs.length
+    const run = this.runs[at]!
+    const { key } = run
+    const length = this.lengths.get(key) ?? 0
+    switch (move.do) {
+      case 'move': return this.#move(at, move.status, move.position)
+      case 'finish':
+        this.#pending.push({ type: 'outcome-recorded', key, outcome: { type: 'result', value: text(`${length}`) } })
+        return this.#move(at, 'succeeded', 0)
+      case 'resume':
+        this.#pending.push({ type: 'outcome-forgotten', key })
+        return this.#move(at, 'enqueued', 0)
+      case 'append':
+        this.#pending.push({ type: 'entry-appended', key, position: length, entry: text(`${key}.${length}`) })
+        this.lengths.set(key, length + 1)
+        return
+      case 'forget':
+        this.#pending.push({ type: 'entries-forgotten', key, fromPosition: move.from })
+        this.lengths.set(key, Math.min(length, move.from))
+        return
+      case 'wait': this.#pending.push({ type: 'wait-recorded', key, index: move.index, wait: text(`${this.#pending.length}`) }); return
+      case 'unwait': this.#pending.push({ type: 'wait-removed', key, index: move.index }); return
+      case 'timer': this.#pending.push({ type: 'timer-set', key, slot: move.slot, dueAtMs: move.dueAtMs }); return
+      case 'untimer': this.#pending.push({ type: 'timer-cleared', key, slot: move.slot, dueAtMs: move.dueAtMs }); return
+      case 'await':
+      case 'unawait':
+        this.#pending.push({
+          type: move.do === 'await' ? 'awaiter-added' : 'awaiter-removed', child: key, parent: this.runs[move.parent % this.runs.length]!.key, index: move.index,
+        })
+    }
+  }
+
+  /** The commit that is due, and what to do with the runs it started once it has been answered. */
+  commit(): Change[] {
+    const changes = this.#pending
+    this.#pending = []
+    return changes
+  }
+
+  /** Runs whose id was taken are not there; nor is what else their commit said of them. */
+  refuse(keys: ReadonlySet<RunKey>): void {
+    const kept = this.runs.filter(({ key }) => !keys.has(key))
+    this.runs.splice(0, this.runs.length, ...kept)
+    this.#committed = kept.length
+  }
+
+  #start({ id, queue, once, parent, createdAtMs, priority }: Extract<Move, { do: 'start' }>): void {
+    const key = this.#nextKey++ as RunKey
+    const above = parent < 10 && this.#committed > 0 ? this.runs[parent % this.#committed] : undefined
+    const run = {
+      key,
+      meta: metaOf(key, {
+        id: `${ID_PARTS[id % ID_PARTS.length]}${Math.floor(id / ID_PARTS.length)}`,
+        createdAtMs: createdAtMs + 0, priority, tags: id % 2 === 0 ? { even: 'yes' } : {}, workflow: `w${id % 3}`,
+        ...(queue === 0 ? {} : { queue: `q${queue}` }), ...(once < 2 ? { deduplicationId: `once${once}` } : {}),
+        ...(above === undefined ? {} : { parent: { key: above.key, id: above.meta.id, index: 0 } }),
+      }),
+      progress: progressOf(id % 3 === 0 ? 'delayed' : 'enqueued', { queuePosition: key }),
+    }
+    this.#pending.push(started(run))
+    // Later changes of the same commit may touch it already, whether its id turns out to be taken or not.
+    this.runs.push(run)
+  }
+
+  #move(at: number, status: RunStatus, queuePosition: number): void {
+    const { change, run } = moved(this.runs[at]!, status, { queuePosition: queuePosition + 0 })
+    this.#pending.push(change)
+    this.runs[at] = run
+  }
+}
+
+const QUERIES: readonly RunQuery[] = [
+  { order: 'oldest-first' }, { order: 'newest-first' }, { order: 'newest-first', statuses: ['enqueued', 'failed', 'succeeded'] },
+  { order: 'oldest-first', idPrefix: 'a' }, { order: 'newest-first', idPrefix: 'a/' }, { order: 'oldest-first', tags: { even: 'yes' }, workflows: ['w1', 'w2'] },
+  { order: 'oldest-first', createdAfterMs: 0, createdBeforeMs: 4 }, { order: 'newest-first', parentId: 'a0' }, { order: 'oldest-first', queues: ['q1', 'q3'], statuses: ['enqueued'] },
+]
+
+/** Everything a store can be asked. */
+async function answers(store: Store, lastKey: number): Promise<unknown> {
+  const runs = []
+  for (let key = 1 as RunKey; key <= lastKey; key++) {
+    runs.push([await store.loadRun(key), await store.readJournal(key, 0, 100), await store.readJournal(key, 1, 2), await store.readOutcome(key), await store.children(key, undefined, 100)])
+  }
+  const ids = []
+  for (const part of ID_PARTS) for (let i = 0; i < 6; i++) ids.push(await store.findRun(`${part}${i}`))
+  const duplicates = []
+  for (const queue of [undefined, 'q1', 'q2', 'q3', 'q4']) for (const once of ['once0', 'once1']) duplicates.push(await store.findDuplicate(queue, once))
+  const listed = []
+  for (const query of QUERIES) listed.push([await listAll(store, query, 4), await store.countRuns(query)])
+  const statuses = []
+  for (const status of RUN_STATUSES) statuses.push(await store.runsInStatus(status, undefined, 100), await store.countRuns({ statuses: [status], order: 'oldest-first' }))
+  const queue = await store.scanQueue(undefined, 100)
+  const timers = await store.scanTimers(undefined, 100)
+  return plain({
+    runs, ids, duplicates, listed, statuses, queue, timers,
+    queueRest: await store.scanQueue(queue[1], 3), timersRest: await store.scanTimers(timers[1], 3),
+  })
+}
+
+t.test('both stores answer alike after any changes', async t => {
+  const folder = t.testdir()
+  let round = 0
+  await fc.assert(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 120 }), async moves => {
+    const options = { folder: `${folder}/${round++}`, durability: 'process-crash' } as const
+    const memory = createMemoryStore()
+    let lmdb = await openLmdbStore(options)
+    try {
+      const driver = new Driver()
+      let lastKey = 0
+      for (const move of [...moves, { do: 'commit' } as const]) {
+        driver.take(move)
+        if (move.do === 'reopen') {
+          await lmdb.close()
+          lmdb = await openLmdbStore(options)
+        }
+        if (move.do !== 'commit') continue
+        const changes = driver.commit()
+        const expected = await memory.commit(changes)
+        t.same(lmdb.commit(changes), expected)
+        driver.refuse(new Set(changes.flatMap((change, i) => change.type === 'run-started' && expected[i]!.type === 'already-started' ? [change.meta.key] : [])))
+        for (const change of changes) if (change.type === 'run-started') lastKey = Math.max(lastKey, change.meta.key)
+      }
+      const expected = await answers(memory, lastKey)
+      if (!t.same(await answers(lmdb, lastKey), expected)) throw new Error('the stores differ')
+      await lmdb.close()
+      lmdb = await openLmdbStore(options)
+      if (!t.same(await answers(lmdb, lastKey), expected, 'also after it was opened again')) throw new Error('the stores differ after reopening')
+    } finally {
+      await lmdb.close()
+    }
+  }), {
+    numRuns: Number(process.env.TROUPE_MODEL_RUNS ?? 150),
+    ...(process.env.TROUPE_MODEL_SEED === undefined ? {} : { seed: Number(process.env.TROUPE_MODEL_SEED) }),
+    reporter: details => {
+      t.comment(`seed ${details.seed}, ${details.numRuns} sequences`)
+      if (details.failed) t.fail(fc.defaultReportMessage(details) ?? 'failed')
+    },
+  })
+})
