@@ -45,7 +45,7 @@ if (packed) {
   run('attw', bin('attw'), [tarball, '--profile', 'esm-only', '--no-definitely-typed', '--no-color', '--no-emoji'])
 
   run('unpack', 'tar', ['-xzf', tarball, '-C', join(consumer, 'node_modules'), '--transform', 's/^package/troupe/'])
-  cpSync(join(root, 'test/contract'), join(consumer, 'contract'), { recursive: true })
+  cpSync(join(root, 'test/contract'), join(consumer, 'contract'), { recursive: true, filter: path => !path.endsWith('.test.ts') })
   writeFileSync(join(consumer, 'package.json'), JSON.stringify({ type: 'module' }))
   writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify({
     extends: join(root, 'tsconfig.json'),

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { Parser } from 'tap-parser'
 import { root, walk } from './paths.js'
@@ -18,9 +18,10 @@ const tapBin = join(root, 'node_modules/tap/dist/esm/run.mjs')
  * because its loaders were chosen before; `npm ci` always is such a change. So it is built here, once.
  */
 const buildPlugins = async () => {
-  const built = readFileSync(join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js'), 'utf8')
-  const signature = /export const signature = `([^`]*)`/.exec(built)?.[1] ?? ''
-  if (!signature.includes('@tapjs/typescript') && existsSync(join(root, '.tap/plugins'))) return
+  const built = join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
+  const signature = /export const signature = `([^`]*)`/.exec(readFileSync(built, 'utf8'))?.[1] ?? ''
+  const isCurrent = statSync(built).mtimeMs > statSync(join(root, '.taprc')).mtimeMs
+  if (isCurrent && !signature.includes('@tapjs/typescript') && existsSync(join(root, '.tap/plugins'))) return
   const child = spawn(process.execPath, [tapBin, 'build'], { cwd: root, stdio: 'inherit' })
   const [code] = await once(child, 'exit')
   if (code !== 0) throw new Error(`"tap build" ended with code ${code}: tap's plugins could not be put together`)
