@@ -1,0 +1,441 @@
+/**
+ * The live instance of a run: it runs the workflow's code, takes an index for each durable operation as it is called, and
+ * settles the operations in the order of the journal, one at a time, letting all continuations run before the next one. So
+ * the code takes the same path live and on replay (G7). All it has to say goes to its supervisor through `host.send` (I5).
+ */
+import { decodeError, encodeError } from '../codec/error.ts'
+import { decodeEntry, encodeEntry } from '../codec/entry.ts'
+import type { EntryKind } from '../codec/entry.ts'
+import { decodeValue, encodeValue } from '../codec/value.ts'
+import { decodeWait } from '../codec/wait.ts'
+import type { Wait } from '../codec/wait.ts'
+import { UnknownWorkflowError } from '../errors.ts'
+import { assertNever } from '../invariant.ts'
+import type { Clock } from '../model/clock.ts'
+import type { RunKey } from '../model/run.ts'
+import type { ToActor, ToSupervisor } from '../protocol/actor.ts'
+import { MOVED_FROM_BYTES } from '../protocol/batch.ts'
+import type { SpawnTask } from '../protocol/thread.ts'
+import { currentScope } from '../workflow/context.ts'
+import type { ChildRequest, Operations, Scope, StepDefinition } from '../workflow/context.ts'
+import type { WorkflowRegistry } from '../workflow/registry.ts'
+import { describeOperation, RecordedJournal } from './journal.ts'
+import { Operation } from './operation.ts'
+import type { OperationOutcome } from './operation.ts'
+import { StepCall } from './step-call.ts'
+
+/** What an actor needs of the thread it lives in. */
+export interface ActorHost {
+  readonly clock: Clock
+  readonly registry: WorkflowRegistry
+  send(actor: Actor, body: ToSupervisor): void
+  /** Calls back in a turn of its own, after all that was sent is on its way. */
+  runSoon(run: () => void): void
+  /** Something happened in it: at the end of the turn it is asked whether it waits. */
+  touch(actor: Actor): void
+  /** Its last word was sent. */
+  ended(actor: Actor): void
+  /** Whether the thread has something open (a socket, a timer) that is not known to be somebody else's. */
+  hasForeignResources(): boolean
+}
+
+/** Something to settle an operation with, in the order of the journal. */
+interface Delivery {
+  readonly index: number
+  outcome(): OperationOutcome
+}
+
+export class Actor implements Operations {
+  readonly key: RunKey
+  readonly incarnation: number
+  readonly #host: ActorHost
+  readonly #task: SpawnTask
+  readonly #scope: Scope
+  readonly #recorded: RecordedJournal
+  readonly #waits: ReadonlyMap<number, Wait>
+  readonly #operations = new Map<number, Operation>()
+  readonly #dueEarly = new Set<number>()
+  #deliveries: Delivery[] = []
+  #delivered = 0
+  #nextIndex = 0
+  /** The position the next entry from the supervisor has: those before it came with the spawn. */
+  #nextPosition: number
+  #draining = false
+  #status: 'running' | 'ending' | 'ended' = 'running'
+  #endError: unknown
+  /** Attempts and policies under way in this thread. */
+  #busy = 0
+  /** Outcomes reported and not yet recorded. */
+  #proposed = 0
+  #heard = 0
+  #saidWaiting = false
+  #idleSinceMs: number | undefined
+
+  constructor(host: ActorHost, task: SpawnTask) {
+    this.key = task.key
+    this.incarnation = task.incarnation
+    this.#host = host
+    this.#task = task
+    this.#recorded = new RecordedJournal(task.journal)
+    this.#nextPosition = this.#recorded.length
+    this.#deliveries = this.#recorded.all().map(entry => ({ index: entry.head.index, outcome: () => entry.decode() }))
+    this.#waits = new Map(task.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
+    this.#scope = { run: { id: task.id, workflow: task.workflow, incarnation: task.incarnation }, operations: this }
+  }
+
+  get scope(): Scope {
+    return this.#scope
+  }
+
+  get isEnded(): boolean {
+    return this.#status === 'ended'
+  }
+
+  start(): void {
+    this.#host.touch(this)
+    this.#report({ type: 'actor-started' })
+    const definition = this.#host.registry.get(this.#task.workflow)
+    if (definition === undefined) {
+      const known = this.#host.registry.all().map(({ name }) => name)
+      this.#finish({ type: 'run-failed', error: encodeError(new UnknownWorkflowError({ workflow: this.#task.workflow, known })) })
+      return
+    }
+    const body = async (): Promise<unknown> => definition.fn(...decodeValue(this.#task.args) as unknown[])
+    currentScope.run(this.#scope, body).then(result => { this.#returned(result) }, (error: unknown) => { this.#threw(error) })
+  }
+
+  // ---- what the workflow calls -----------------------------------------------------------------------------------
+
+  step(definition: StepDefinition, args: readonly unknown[], call: (args: readonly unknown[]) => unknown): Promise<unknown> {
+    const opened = this.#open('step', definition.name)
+    if (opened.state === 'recorded') return opened.operation.promise
+    const { operation } = opened
+    const copyArgs = captureArgs(args, definition, this.#task.workflow)
+    const stepCall = new StepCall(this.#stepHost, operation, definition, () => call(copyArgs()))
+    const wait = opened.wait?.type === 'retry' ? opened.wait : undefined
+    if (wait === undefined) stepCall.begin()
+    else {
+      stepCall.resume(wait.startedAtMs, wait.attempts)
+      if (wait.dueAtMs === undefined) stepCall.judgeLast()
+      else if (this.#dueEarly.delete(operation.index)) stepCall.begin()
+      else operation.waiting = true
+    }
+    return operation.promise
+  }
+
+  sleep(durationMs: number): Promise<void> {
+    const opened = this.#open('sleep', 'sleep')
+    if (opened.state === 'called') this.#wait(opened, { type: 'sleep-called', index: opened.operation.index, durationMs })
+    return opened.operation.promise as Promise<void>
+  }
+
+  value(name: string, produce: () => unknown): Promise<unknown> {
+    const opened = this.#open('value', name)
+    const { operation } = opened
+    if (opened.state === 'called') {
+      const atMs = this.#host.clock.nowMs()
+      const value = encodeValue(produce(), () => ({ what: `the value of ${name}()`, root: name }))
+      operation.proposed = { outcome: 'result', value, attempts: [] }
+      const entry = encodeEntry({ index: operation.index, kind: 'value', name, startedAtMs: atMs, finishedAtMs: atMs, ...operation.proposed })
+      this.#report({ type: 'operation-completed', index: operation.index, kind: 'value', outcome: 'result', entry })
+    }
+    return operation.promise
+  }
+
+  callChild(request: ChildRequest): Promise<unknown> {
+    return this.#child('call', request)
+  }
+
+  startChild(request: ChildRequest): Promise<string> {
+    return this.#child('start', request) as Promise<string>
+  }
+
+  awaitChild(childId: string): Promise<unknown> {
+    const opened = this.#open('child', `result of ${childId}`)
+    if (opened.state === 'called') this.#wait(opened, { type: 'child-awaited', index: opened.operation.index, childId })
+    return opened.operation.promise
+  }
+
+  #child(mode: 'call' | 'start', request: ChildRequest): Promise<unknown> {
+    const opened = this.#open('child', request.workflow)
+    const { operation } = opened
+    if (opened.state === 'recorded') return operation.promise
+    let args
+    try {
+      args = encodeValue(request.args, () => ({ what: `the arguments of child workflow "${request.workflow}"`, root: 'args' }))
+    } catch (error) {
+      // Nothing was recorded, and nothing needs to be: the same call is refused again on replay.
+      this.#operations.delete(operation.index)
+      operation.reject(error)
+      return operation.promise
+    }
+    this.#wait(opened, {
+      type: 'child-called', index: operation.index, mode, workflow: request.workflow, args,
+      id: request.id, queue: request.queue, timeoutMs: request.timeoutMs,
+    })
+    return operation.promise
+  }
+
+  /** Asks the supervisor to complete the operation, unless an earlier life has asked already. */
+  #wait(opened: { readonly operation: Operation, readonly wait: Wait | undefined }, request: ToSupervisor): void {
+    opened.operation.waiting = true
+    if (opened.wait === undefined) this.#report(request)
+  }
+
+  /** Takes the next index, before anything is awaited, and holds the call against the journal. */
+  #open(kind: EntryKind, name: string):
+    | { readonly state: 'recorded', readonly operation: Operation }
+    | { readonly state: 'called', readonly operation: Operation, readonly wait: Wait | undefined } {
+    const operation = new Operation(this.#nextIndex++, kind, name)
+    this.#stir()
+    // What abandoned code still calls after the actor's last word is never settled; it holds nothing.
+    if (this.#status === 'ended') return { state: 'recorded', operation }
+    if (this.#status === 'ending') {
+      operation.reject(this.#endError)
+      return { state: 'recorded', operation }
+    }
+    const head = this.#recorded.headOf(operation.index)
+    const wait = this.#waits.get(operation.index)
+    const recorded = head ?? (wait === undefined ? undefined : { kind: kindOfWait(wait), name: wait.name })
+    if (recorded !== undefined && (recorded.kind !== kind || recorded.name !== name)) {
+      this.#diverge(operation.index, describeOperation(recorded.kind, recorded.name), describeOperation(kind, name))
+      return { state: 'recorded', operation }
+    }
+    this.#operations.set(operation.index, operation)
+    if (head === undefined) return { state: 'called', operation, wait }
+    this.#drain()
+    return { state: 'recorded', operation }
+  }
+
+  readonly #stepHost = {
+    actor: this as Actor,
+    get scope(): Scope { return this.actor.#scope },
+    get clock(): Clock { return this.actor.#host.clock },
+    get recordsFailures(): boolean { return this.actor.#status === 'running' },
+    get alive(): boolean { return this.actor.#status !== 'ended' },
+    report(body: ToSupervisor): void { this.actor.#report(body) },
+    runSoon(run: () => void): void { this.actor.#host.runSoon(run) },
+    busy(change: 1 | -1): void {
+      this.actor.#busy += change
+      this.actor.#stir()
+    },
+  }
+
+  // ---- what the supervisor says ----------------------------------------------------------------------------------
+
+  hear(order: ToActor): void {
+    this.#heard++
+    if (this.#status === 'ended') return
+    this.#stir()
+    switch (order.type) {
+      case 'entry-recorded':
+        this.#recordedOwn(order.index, order.position)
+        return
+      case 'entry-arrived':
+        if (order.position < this.#nextPosition) return // it came with the spawn
+        this.#nextPosition = order.position + 1
+        this.#acknowledge(order.index)
+        this.#deliver({ index: order.index, outcome: () => decodeEntry(order.entry) })
+        return
+      case 'attempt-due': {
+        const operation = this.#operations.get(order.index)
+        if (operation?.onAttemptDue === undefined) this.#dueEarly.add(order.index)
+        else if (operation.waiting) operation.onAttemptDue(order.attempt)
+        return
+      }
+      case 'end-run':
+        this.#end(decodeError(order.error))
+        return
+      case 'passivate':
+        this.#passivate(order.force)
+        return
+      default:
+        assertNever(order)
+    }
+  }
+
+  #recordedOwn(index: number, position: number): void {
+    this.#nextPosition = position + 1
+    const outcome = this.#acknowledge(index)
+    if (outcome !== undefined) this.#deliver({ index, outcome: () => outcome })
+  }
+
+  /** What this thread reported of an operation is recorded. */
+  #acknowledge(index: number): OperationOutcome | undefined {
+    const operation = this.#operations.get(index)
+    if (operation?.reported !== true) return undefined
+    operation.reported = false
+    this.#proposed--
+    return operation.proposed
+  }
+
+  #deliver(delivery: Delivery): void {
+    this.#deliveries.push(delivery)
+    this.#drain()
+  }
+
+  /**
+   * Settles what is next in the journal, once all continuations of what was settled before have run: the microtask comes
+   * after those that are queued now, and the tick after all that they queue in turn. A tick alone would come too early,
+   * because ticks queued from a tick run before the microtasks.
+   */
+  #drain(): void {
+    if (this.#draining || this.#delivered === this.#deliveries.length) return
+    this.#draining = true
+    queueMicrotask(() => {
+      process.nextTick(() => {
+        this.#draining = false
+        this.#settleNext()
+      })
+    })
+  }
+
+  #settleNext(): void {
+    if (this.#status === 'ended') return
+    const next = this.#deliveries[this.#delivered]
+    const operation = next === undefined ? undefined : this.#operations.get(next.index)
+    // Not called yet: the code still waits on something else, and the call will come back here.
+    if (next === undefined || operation === undefined) return
+    this.#delivered++
+    if (this.#delivered === this.#deliveries.length) {
+      this.#deliveries = []
+      this.#delivered = 0
+    }
+    this.#operations.delete(next.index)
+    operation.settle(next.outcome())
+    this.#stir()
+    this.#drain()
+  }
+
+  #end(error: unknown): void {
+    if (this.#status !== 'running') return
+    this.#status = 'ending'
+    this.#endError = error
+    const operations = [...this.#operations.values()].sort((a, b) => a.index - b.index)
+    for (const operation of operations) {
+      operation.onEnd?.(error)
+      operation.reject(error)
+    }
+    this.#deliveries = []
+    this.#delivered = 0
+  }
+
+  // ---- the end of a life -----------------------------------------------------------------------------------------
+
+  #returned(result: unknown): void {
+    if (this.#status === 'ended' || this.#neverCalled()) return
+    let value
+    try {
+      value = encodeValue(result, () => ({ what: `the result of workflow "${this.#task.workflow}"`, root: 'result' }))
+    } catch (error) {
+      this.#finish({ type: 'run-failed', error: encodeError(error) })
+      return
+    }
+    this.#finish({ type: 'run-completed', result: value })
+  }
+
+  #threw(error: unknown): void {
+    if (this.#status === 'ended' || this.#neverCalled()) return
+    this.#finish({ type: 'run-failed', error: encodeError(error) })
+  }
+
+  /** Entries that were recorded but never called: the code ended elsewhere than it did before. */
+  #neverCalled(): boolean {
+    if (this.#status === 'ending') return false
+    const head = this.#recorded.firstFrom(this.#nextIndex)
+    if (head === undefined) return false
+    this.#diverge(head.index, describeOperation(head.kind, head.name), 'nothing (the workflow had ended)')
+    return true
+  }
+
+  #diverge(index: number, recorded: string, called: string): void {
+    this.#finish({ type: 'run-diverged', index, recorded, called })
+  }
+
+  #finish(lastWord: ToSupervisor): void {
+    this.#report(lastWord)
+    this.#status = 'ended'
+    for (const operation of this.#operations.values()) operation.onEnd?.(this.#endError)
+    this.#operations.clear()
+    this.#host.ended(this)
+  }
+
+  #passivate(force: boolean): void {
+    if (this.#isWaiting() && (force || !this.#host.hasForeignResources())) this.#finish({ type: 'actor-passivated' })
+    else {
+      // It may say again that it waits, once that is so.
+      this.#saidWaiting = false
+      this.#report({ type: 'passivation-refused' })
+    }
+  }
+
+  // ---- waiting ---------------------------------------------------------------------------------------------------
+
+  /** Asked at the end of each turn in which something happened in it. */
+  tellIfWaiting(): void {
+    if (this.#status !== 'running' || this.#saidWaiting || !this.#isWaiting()) return
+    this.#saidWaiting = true
+    this.#host.send(this, { type: 'actor-waiting', heard: this.#heard })
+  }
+
+  /**
+   * Milliseconds for which it has been waiting on something that is neither a step nor a durable operation; undefined while
+   * it does not.
+   */
+  stuckForMs(nowMs: number): number | undefined {
+    if (this.#status === 'ended' || this.#busy > 0 || this.#proposed > 0 || this.#draining || this.#hasWaiting()) return undefined
+    this.#idleSinceMs ??= nowMs
+    return nowMs - this.#idleSinceMs
+  }
+
+  /** Nothing of it runs in this thread, and something outside will wake it. */
+  #isWaiting(): boolean {
+    return this.#status === 'running' && this.#busy === 0 && this.#proposed === 0 && !this.#draining
+      && this.#delivered === this.#deliveries.length && this.#hasWaiting()
+  }
+
+  #hasWaiting(): boolean {
+    for (const operation of this.#operations.values()) if (operation.waiting) return true
+    return false
+  }
+
+  #stir(): void {
+    this.#saidWaiting = false
+    this.#idleSinceMs = undefined
+    this.#host.touch(this)
+  }
+
+  #report(body: ToSupervisor): void {
+    if (this.#status === 'ended') return
+    if (body.type === 'operation-completed') {
+      this.#proposed++
+      const operation = this.#operations.get(body.index)!
+      operation.reported = true
+      // A large entry is moved, not copied: it comes back with the word that it is recorded.
+      if (body.entry.byteLength >= MOVED_FROM_BYTES) operation.proposed = undefined
+    }
+    this.#host.send(this, body)
+  }
+}
+
+function kindOfWait(wait: Wait): EntryKind {
+  return wait.type === 'retry' ? 'step' : wait.type
+}
+
+/**
+ * The arguments as they were at the call, anew for each attempt: what a step does to them must not be seen by the workflow,
+ * because on replay the step does not run, nor by the next attempt.
+ */
+function captureArgs(args: readonly unknown[], definition: StepDefinition, workflow: string): () => readonly unknown[] {
+  if (args.every(isPrimitive)) return () => args
+  try {
+    const encoded = encodeValue(args, () => ({ what: `the arguments of step "${definition.name}" of workflow "${workflow}"`, root: 'args' }))
+    return () => decodeValue(encoded) as unknown[]
+  } catch (error) {
+    return () => { throw error }
+  }
+}
+
+function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
+}

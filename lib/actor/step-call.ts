@@ -1,0 +1,238 @@
+/** A step's call inside a run: its attempts, their time limits, and what the step's policy says when one fails. */
+import { decodeError, encodeError } from '../codec/error.ts'
+import type { AttemptRecord } from '../codec/entry.ts'
+import { encodeEntry } from '../codec/entry.ts'
+import type { Encoded } from '../codec/encoded.ts'
+import { encodeValue } from '../codec/value.ts'
+import { NonRetryableError, RetryAfterError, StepTimeoutError, UnserializableValueError } from '../errors.ts'
+import { retryDelayMs } from '../model/retry.ts'
+import type { Alarm, Clock } from '../model/clock.ts'
+import type { ToSupervisor } from '../protocol/actor.ts'
+import { currentScope } from '../workflow/context.ts'
+import type { CurrentStep, Scope, StepDefinition } from '../workflow/context.ts'
+import type { Operation, OperationOutcome } from './operation.ts'
+
+/** What a step's call needs of the actor it belongs to. */
+export interface StepHost {
+  readonly scope: Scope
+  readonly clock: Clock
+  /** False once the run is ending: failures are then no outcomes any more. */
+  readonly recordsFailures: boolean
+  /** False once the actor has ended: nothing is reported any more. */
+  readonly alive: boolean
+  report(body: ToSupervisor): void
+  /** Runs the code of an attempt in a turn of its own, after its start has been told. */
+  runSoon(run: () => void): void
+  /** Something of it runs in this thread, or no longer does. */
+  busy(change: 1 | -1): void
+}
+
+type Verdict =
+  | { readonly type: 'retry', readonly delayMs: number }
+  | { readonly type: 'final', readonly error: unknown }
+  | { readonly type: 'exhausted' }
+
+const EMPTY = new Uint8Array(0) as Uint8Array as Encoded
+
+export class StepCall {
+  readonly #host: StepHost
+  readonly #operation: Operation
+  readonly #definition: StepDefinition
+  readonly #call: () => unknown
+  #attempts: readonly AttemptRecord[]
+  /** The first attempt's start: the entry's. */
+  #startedAtMs: number | undefined
+  /** Undefined between attempts: a late result of an attempt that is over finds itself not current. */
+  #current: Attempt | undefined
+
+  constructor(host: StepHost, operation: Operation, definition: StepDefinition, call: () => unknown) {
+    this.#host = host
+    this.#operation = operation
+    this.#definition = definition
+    this.#call = call
+    this.#attempts = []
+    // A word about an attempt that has been made meanwhile is a late one.
+    operation.onAttemptDue = attempt => { if (attempt === this.#attempts.length + 1) this.begin() }
+    operation.onEnd = error => { this.#abandon(error) }
+  }
+
+  /** Goes on from what is recorded of an earlier life: the attempts that failed. */
+  resume(startedAtMs: number, attempts: readonly AttemptRecord[]): void {
+    this.#startedAtMs = startedAtMs
+    this.#attempts = attempts
+  }
+
+  begin(): void {
+    const attempt = this.#attempts.length + 1
+    const startedAtMs = this.#host.clock.nowMs()
+    this.#startedAtMs ??= startedAtMs
+    const { name, timeoutMs } = this.#definition
+    this.#operation.waiting = false
+    this.#host.busy(1)
+    const current = new Attempt(this.#operation.index, attempt, startedAtMs, this.#definition)
+    this.#current = current
+    this.#host.report({ type: 'step-started', index: this.#operation.index, name, attempt, startedAtMs, timeoutMs })
+    this.#host.runSoon(() => { this.#run(current) })
+  }
+
+  /** Asks the policy about an attempt whose thread died before it could be asked. */
+  judgeLast(): void {
+    const last = this.#attempts.at(-1)!
+    this.#host.busy(1)
+    void this.#judge(last.error === undefined ? undefined : decodeError(last.error), last.attempt).then(verdict => {
+      if (!this.#isHeard()) return
+      if (verdict.type === 'retry') {
+        this.#operation.waiting = true
+        this.#host.report({ type: 'attempt-judged', index: this.#operation.index, delayMs: verdict.delayMs })
+      } else this.#fail(verdict, last.finishedAtMs)
+      this.#host.busy(-1)
+    })
+  }
+
+  #run(attempt: Attempt): void {
+    if (!this.#isHeard()) { // the run ended between the call and its turn
+      this.#over(attempt)
+      this.#host.busy(-1)
+      return
+    }
+    const { timeoutMs } = this.#definition
+    if (timeoutMs !== undefined) {
+      attempt.alarm = this.#host.clock.schedule(timeoutMs, () => { this.#timeOut(attempt, timeoutMs) })
+    }
+    let result: unknown
+    try {
+      result = currentScope.run({ ...this.#host.scope, step: attempt }, this.#call)
+    } catch (error) {
+      this.#failed(attempt, error)
+      return
+    }
+    if (!isThenable(result)) this.#succeeded(attempt, result)
+    // A late rejection is handled here, too, so that it never becomes an unhandledRejection.
+    else Promise.resolve(result).then(value => { this.#succeeded(attempt, value) }, (error: unknown) => { this.#failed(attempt, error) })
+  }
+
+  #timeOut(attempt: Attempt, timeoutMs: number): void {
+    if (this.#current !== attempt) return
+    const error = new StepTimeoutError({ stepName: this.#definition.name, timeoutSeconds: timeoutMs / 1000, attempt: attempt.attempt })
+    attempt.abort(error)
+    this.#failed(attempt, error)
+  }
+
+  #succeeded(attempt: Attempt, result: unknown): void {
+    if (this.#current !== attempt) return
+    let value: Encoded
+    try {
+      const { name } = this.#definition
+      value = encodeValue(result, () => ({ what: `the result of step "${name}" of workflow "${this.#host.scope.run.workflow}"`, root: 'result' }))
+    } catch (error) {
+      this.#failed(attempt, error)
+      return
+    }
+    this.#over(attempt)
+    const finishedAtMs = this.#host.clock.nowMs()
+    const attempts = this.#attempts.length === 0 ? this.#attempts
+      : [...this.#attempts, { attempt: attempt.attempt, startedAtMs: attempt.startedAtMs, finishedAtMs }]
+    // Also when the run is ending: what is done is done, and a resumed run must not do it again (G1).
+    this.#complete({ outcome: 'result', value, attempts }, finishedAtMs)
+    this.#host.busy(-1)
+  }
+
+  #failed(attempt: Attempt, error: unknown): void {
+    if (this.#current !== attempt) return
+    this.#over(attempt)
+    const finishedAtMs = this.#host.clock.nowMs()
+    void this.#judge(error, attempt.attempt).then(verdict => {
+      if (this.#isHeard()) this.#settleFailure(attempt, error, verdict, finishedAtMs)
+      this.#host.busy(-1)
+    })
+  }
+
+  #settleFailure(attempt: Attempt, error: unknown, verdict: Verdict, finishedAtMs: number): void {
+    const record = { attempt: attempt.attempt, startedAtMs: attempt.startedAtMs, finishedAtMs, error: encodeError(error) }
+    this.#attempts = [...this.#attempts, record]
+    if (verdict.type !== 'retry') {
+      this.#fail(verdict, finishedAtMs)
+      return
+    }
+    this.#operation.waiting = true
+    this.#host.report({ type: 'attempt-failed', index: this.#operation.index, name: this.#definition.name, ...record, delayMs: verdict.delayMs })
+  }
+
+  #fail(verdict: Exclude<Verdict, { type: 'retry' }>, finishedAtMs: number): void {
+    this.#complete(verdict.type === 'exhausted'
+      ? { outcome: 'exhausted', value: EMPTY, attempts: this.#attempts }
+      : { outcome: 'error', value: encodeError(verdict.error), attempts: this.#attempts }, finishedAtMs)
+  }
+
+  #complete(outcome: OperationOutcome, finishedAtMs: number): void {
+    const { index, kind, name } = this.#operation
+    const entry = encodeEntry({ index, kind, name, startedAtMs: this.#startedAtMs ?? finishedAtMs, finishedAtMs, ...outcome })
+    this.#operation.proposed = outcome
+    this.#host.report({ type: 'operation-completed', index, kind, outcome: outcome.outcome, entry })
+  }
+
+  /** The step's policy on a failed attempt. What shouldRetry throws is the outcome. */
+  async #judge(error: unknown, attempt: number): Promise<Verdict> {
+    const { retry, shouldRetry } = this.#definition
+    if (!retry.retriesAllowed || error instanceof NonRetryableError || error instanceof UnserializableValueError) return { type: 'final', error }
+    if (shouldRetry !== undefined) {
+      try {
+        if (!await currentScope.run(undefined, () => shouldRetry(error, attempt))) return { type: 'final', error }
+      } catch (thrown) {
+        return { type: 'final', error: thrown }
+      }
+    }
+    const delayMs = retryDelayMs(retry, attempt, this.#host.clock.random())
+    if (delayMs === undefined) return { type: 'exhausted' }
+    return { type: 'retry', delayMs: error instanceof RetryAfterError ? error.afterSeconds * 1000 : delayMs }
+  }
+
+  /** The run is ending: whatever runs is told so, and its failure will be no outcome. */
+  #abandon(error: unknown): void {
+    this.#current?.abort(error)
+  }
+
+  /** Whether what the policy said still matters. */
+  #isHeard(): boolean {
+    return this.#host.alive && this.#host.recordsFailures
+  }
+
+  #over(attempt: Attempt): void {
+    attempt.alarm?.cancel()
+    this.#current = undefined
+  }
+}
+
+/** One attempt, as the code that runs in it sees it. */
+class Attempt implements CurrentStep {
+  readonly index: number
+  readonly name: string
+  readonly attempt: number
+  readonly maxAttempts: number
+  readonly startedAtMs: number
+  alarm: Alarm | undefined
+  #controller: AbortController | undefined
+
+  constructor(index: number, attempt: number, startedAtMs: number, definition: StepDefinition) {
+    this.index = index
+    this.attempt = attempt
+    this.startedAtMs = startedAtMs
+    this.name = definition.name
+    this.maxAttempts = definition.retry.retriesAllowed ? definition.retry.maxAttempts : 1
+  }
+
+  /** Made when it is first asked for: most steps never do. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.#controller ??= new AbortController()
+    this.#controller.abort(reason)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

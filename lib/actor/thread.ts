@@ -1,0 +1,186 @@
+/**
+ * A worker thread as its actors' home: the one port to the supervisor, batched by turn both ways, the queue of attempts that
+ * are about to run, and the last words when the thread ends by its own code.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { decodeValue, encodeValue } from '../codec/value.ts'
+import { encodeError } from '../codec/error.ts'
+import { InvalidOptionError } from '../errors.ts'
+import type { Clock } from '../model/clock.ts'
+import type { RunKey } from '../model/run.ts'
+import type { ToSupervisor } from '../protocol/actor.ts'
+import { BatchWriter, readOrders, transferListOf, writeFact } from '../protocol/batch.ts'
+import type { Batch } from '../protocol/batch.ts'
+import type { SpawnTask, ThreadMessage, ThreadOrder } from '../protocol/thread.ts'
+import { currentScope } from '../workflow/context.ts'
+import type { WorkflowRegistry } from '../workflow/registry.ts'
+import { Actor } from './actor.ts'
+import type { ActorHost } from './actor.ts'
+
+/** How long attempts may be started in one turn before what is finished is sent off: the supervisor must not wait for all of them. */
+const TURN_MS = 0.5
+/** An actor that waits this long on something unknown is named in a warning. */
+const STUCK_AFTER_MS = 10_000
+
+export class ActorThread implements ActorHost {
+  readonly clock: Clock
+  readonly registry: WorkflowRegistry
+  readonly #port: MessagePort
+  readonly #actors = new Map<RunKey, { readonly actor: Actor, readonly release: () => void }>()
+  readonly #out = new BatchWriter<ToSupervisor>(writeFact)
+  readonly #touched = new Set<Actor>()
+  readonly #ended: (() => void)[] = []
+  readonly #stuck = new Set<Actor>()
+  #runQueue: (() => void)[] = []
+  #turnScheduled = false
+  #stuckTimer: NodeJS.Timeout | undefined
+
+  constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock) {
+    this.#port = port
+    this.registry = registry
+    this.clock = clock
+    port.on('message', (message: Batch | ThreadOrder) => { this.#receive(message) })
+  }
+
+  /** One life of one actor; resolves when it is over and its last word is on its way. */
+  spawn(task: SpawnTask): Promise<void> {
+    return new Promise(release => {
+      const actor = new Actor(this, task)
+      this.#actors.set(task.key, { actor, release })
+      actor.start()
+    })
+  }
+
+  // ---- what the actors ask ---------------------------------------------------------------------------------------
+
+  send(actor: Actor, body: ToSupervisor): void {
+    this.#out.add(actor.key, actor.incarnation, body)
+    this.#scheduleTurn()
+  }
+
+  runSoon(run: () => void): void {
+    this.#runQueue.push(run)
+    this.#scheduleTurn()
+  }
+
+  touch(actor: Actor): void {
+    this.#touched.add(actor)
+    this.#scheduleTurn()
+  }
+
+  ended(actor: Actor): void {
+    const entry = this.#actors.get(actor.key)
+    if (entry?.actor !== actor) return
+    this.#actors.delete(actor.key)
+    this.#ended.push(entry.release)
+    this.#scheduleTurn()
+  }
+
+  hasForeignResources(): boolean {
+    return process.getActiveResourcesInfo().some(name => name !== 'MessagePort' && name !== 'Immediate' && name !== 'PipeWrap' && name !== 'TTYWrap')
+  }
+
+  // ---- turns -----------------------------------------------------------------------------------------------------
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    setImmediate(() => { this.#turn() })
+  }
+
+  /** After everything that one batch of words set off: who waits, what is to be told, and then the code of attempts. */
+  #turn(): void {
+    this.#turnScheduled = false
+    for (const actor of this.#touched) {
+      actor.tellIfWaiting()
+      this.#watch(actor)
+    }
+    this.#touched.clear()
+    this.flush()
+    const queue = this.#runQueue
+    if (queue.length === 0) return
+    this.#runQueue = []
+    const startedMs = performance.now()
+    let ran = 0
+    // Each attempt's start was told by the flush above: if its code ends the thread, the supervisor knows whose it was.
+    do queue[ran++]!()
+    while (ran < queue.length && performance.now() - startedMs < TURN_MS)
+    if (ran === queue.length) return
+    this.#runQueue = [...queue.slice(ran), ...this.#runQueue]
+    this.#scheduleTurn()
+  }
+
+  flush(): void {
+    if (this.#out.count > 0) {
+      const batch = this.#out.take()
+      this.#port.postMessage(batch, transferListOf(batch))
+    }
+    for (const release of this.#ended.splice(0)) release()
+  }
+
+  #receive(message: Batch | ThreadOrder): void {
+    if ('packed' in message) {
+      for (const { key, incarnation, body } of readOrders(message)) {
+        const actor = this.#actors.get(key)?.actor
+        if (actor?.incarnation === incarnation) actor.hear(body) // (I2)
+      }
+    } else void this.#checkArgs(message)
+  }
+
+  // ---- the arguments of a start ----------------------------------------------------------------------------------
+
+  async #checkArgs(order: ThreadOrder): Promise<void> {
+    this.#post(await this.#validate(order).then(
+      (args): ThreadMessage => ({ type: 'args-checked', requestId: order.requestId, args }),
+      (error: unknown): ThreadMessage => ({ type: 'args-refused', requestId: order.requestId, error: encodeError(error) })))
+  }
+
+  async #validate(order: ThreadOrder) {
+    const schema = this.registry.get(order.workflow)?.args
+    if (schema === undefined) return order.args
+    const args = decodeValue(order.args)
+    const result = await schema['~standard'].validate(args)
+    if (result.issues === undefined) return encodeValue(result.value, () => ({ what: `the arguments of workflow "${order.workflow}"`, root: 'args' }))
+    const issue = result.issues[0]
+    const path = (issue?.path ?? []).map(part => `[${String(typeof part === 'object' ? part.key : part)}]`).join('')
+    throw new InvalidOptionError({
+      doing: `Starting workflow "${order.workflow}"`,
+      option: `args${path}`,
+      rule: `satisfy its schema (${issue?.message ?? 'refused'})`,
+      received: args,
+    })
+  }
+
+  #post(message: ThreadMessage): void {
+    this.#port.postMessage(message)
+  }
+
+  // ---- trouble ---------------------------------------------------------------------------------------------------
+
+  /** Last words: what was finished is sent, and who was at work when the thread's own code ended it. */
+  die(cause: string): void {
+    const scope = currentScope.getStore()
+    const actor = scope?.operations instanceof Actor ? scope.operations : undefined
+    this.flush()
+    this.#post({ type: 'thread-dying', key: actor?.key, incarnation: actor?.incarnation ?? 0, index: scope?.step?.index, cause })
+  }
+
+  #watch(actor: Actor): void {
+    if (actor.stuckForMs(this.clock.nowMs()) === undefined) return
+    this.#stuck.add(actor)
+    this.#stuckTimer ??= setTimeout(() => { this.#warnOfStuck() }, STUCK_AFTER_MS).unref()
+  }
+
+  #warnOfStuck(): void {
+    this.#stuckTimer = undefined
+    const nowMs = this.clock.nowMs()
+    for (const actor of this.#stuck) {
+      const forMs = actor.stuckForMs(nowMs)
+      // A little less than the whole time counts: timers may fire early by this clock.
+      const isStuck = forMs !== undefined && forMs >= STUCK_AFTER_MS - 10
+      if (isStuck) this.send(actor, { type: 'actor-stuck', seconds: Math.round(forMs / 1000) })
+      if (isStuck || forMs === undefined) this.#stuck.delete(actor)
+    }
+    if (this.#stuck.size > 0) this.#stuckTimer = setTimeout(() => { this.#warnOfStuck() }, STUCK_AFTER_MS).unref()
+  }
+}

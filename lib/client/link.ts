@@ -1,0 +1,71 @@
+/**
+ * The way to a supervisor, wherever it stands. The one here is a thread of its own; tests put it on the host's thread.
+ */
+import { Worker } from 'node:worker_threads'
+import { CONTROL, CONTROL_BYTES, CONTROL_STATE } from '../protocol/host.ts'
+import type { HostMessage, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+
+export interface SupervisorLink {
+  send(messages: readonly HostMessage[]): void
+  /** Whether it keeps the process alive. */
+  setRef(keepsAlive: boolean): void
+}
+
+export interface LinkListener {
+  received(messages: readonly SupervisorMessage[]): void
+  /** It is gone; after 'closed' or 'open-failed' that is as it should be. */
+  ended(cause: unknown): void
+}
+
+export type OpenLink = (options: SupervisorOptions, listener: LinkListener) => SupervisorLink
+
+/** How long the end of the process waits for the store to be closed. */
+const EXIT_WAIT_MS = 2000
+
+/**
+ * Starts a supervisor's thread. When the process ends while it works, the exit hook waits until it has closed the store:
+ * without that some exits in a hundred hang or abort in lmdb.
+ */
+export function openThreadLink(entry: URL, warn: (message: string) => void): OpenLink {
+  return (options, listener) => {
+    const control = new SharedArrayBuffer(CONTROL_BYTES)
+    const state = new Int32Array(control)
+    let worker: Worker | undefined
+    const hook = (): void => { waitUntilClosed(state, worker, warn) }
+    // Before the thread exists, and in front of other listeners: one that throws would keep a later one from being called.
+    process.prependListener('exit', hook)
+    worker = new Worker(entry, { workerData: { options, control }, stdout: false, stderr: false })
+    worker.on('message', (messages: readonly SupervisorMessage[]) => { listener.received(messages) })
+    let cause: unknown
+    worker.on('error', error => { cause = error })
+    worker.on('exit', () => {
+      process.off('exit', hook)
+      listener.ended(cause)
+    })
+    const thread = worker
+    return {
+      send: messages => { thread.postMessage(messages) },
+      setRef: keepsAlive => {
+        if (keepsAlive) thread.ref()
+        else thread.unref()
+      },
+    }
+  }
+}
+
+function waitUntilClosed(state: Int32Array, worker: Worker | undefined, warn: (message: string) => void): void {
+  if (Atomics.load(state, CONTROL.state) === CONTROL_STATE.closed || worker === undefined) return
+  Atomics.store(state, CONTROL.stop, 1)
+  worker.postMessage('stop')
+  const deadline = performance.now() + EXIT_WAIT_MS
+  for (;;) {
+    const now = Atomics.load(state, CONTROL.state)
+    if (now === CONTROL_STATE.closed) return
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) break
+    Atomics.wait(state, CONTROL.state, now, leftMs)
+  }
+  // The store survives a kill; a hang would need a person.
+  warn(`The store was not closed within ${EXIT_WAIT_MS} ms of the end of the process; the process is killed, and nothing acknowledged is lost.`)
+  process.kill(process.pid, 'SIGKILL')
+}

@@ -1,0 +1,190 @@
+/**
+ * The host's side of the conversation with the supervisor: requests and their replies, batched by tick. If the supervisor's
+ * thread dies, a new one recovers from the store, and whatever was unanswered is asked again: starts carry their ids, so
+ * asking twice is asking once.
+ */
+import { decodeError } from '../codec/error.ts'
+import { InternalError, TroupeClosedError } from '../errors.ts'
+import { assertNever } from '../invariant.ts'
+import type { HostMessage, HostReplies, HostRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { OpenLink, SupervisorLink } from './link.ts'
+
+/** Deaths of the supervisor's thread within this time after which it is given up. */
+const MOST_DEATHS = 5
+const DEATHS_WINDOW_MS = 60_000
+
+interface Pending {
+  readonly request: HostRequest
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A request under way, and the way to stop waiting for it. */
+export interface Asked<T> {
+  readonly requestId: number
+  readonly reply: Promise<T>
+}
+
+export class SupervisorProxy {
+  readonly #options: SupervisorOptions
+  readonly #openLink: OpenLink
+  readonly #logger: Logger
+  readonly #pending = new Map<number, Pending>()
+  readonly #deathsAtMs: number[] = []
+  #outbox: HostMessage[] = []
+  #nextRequest = 1
+  #link: SupervisorLink | undefined
+  #status: 'opening' | 'open' | 'closing' | 'closed' = 'opening'
+  #keepsAlive = true
+  #opened!: { readonly resolve: () => void, readonly reject: (error: unknown) => void }
+  #ended: Promise<void> | undefined
+  #onEnd: (() => void) | undefined
+  supervisorDeaths = 0
+
+  /** Resolves once the supervisor has recovered what was unfinished; rejects with what open() is to throw. */
+  static async open(options: SupervisorOptions, openLink: OpenLink, logger: Logger): Promise<SupervisorProxy> {
+    const proxy = new SupervisorProxy(options, openLink, logger)
+    await new Promise<void>((resolve, reject) => {
+      proxy.#opened = { resolve, reject }
+      proxy.#connect()
+    })
+    return proxy
+  }
+
+  private constructor(options: SupervisorOptions, openLink: OpenLink, logger: Logger) {
+    this.#options = options
+    this.#openLink = openLink
+    this.#logger = logger
+  }
+
+  ask<Type extends HostRequest['type']>(request: Extract<HostRequest, { readonly type: Type }>): Promise<HostReplies[Type]> {
+    return this.askFor<Type>(request).reply
+  }
+
+  askFor<Type extends HostRequest['type']>(request: Extract<HostRequest, { readonly type: Type }>): Asked<HostReplies[Type]> {
+    const requestId = this.#nextRequest++
+    if (this.#status === 'closing' || this.#status === 'closed') {
+      return { requestId, reply: Promise.reject(new TroupeClosedError({ operation: request.type })) }
+    }
+    const reply = new Promise<HostReplies[Type]>((resolve, reject) => {
+      this.#pending.set(requestId, { request, resolve, reject })
+    })
+    if (this.#status === 'open') this.#send({ type: 'request', requestId, request })
+    return { requestId, reply }
+  }
+
+  /** Nobody waits for this reply any more. */
+  forget(requestId: number): void {
+    if (this.#pending.delete(requestId) && this.#status === 'open') this.#send({ type: 'forget-request', requestId })
+  }
+
+  setRef(keepsAlive: boolean): void {
+    this.#keepsAlive = keepsAlive
+    this.#link?.setRef(keepsAlive)
+  }
+
+  /** Closes once, however often it is called; results that are still waited for reject with TroupeClosedError. */
+  close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+    return this.#ended ??= this.#close(mode, timeoutMs)
+  }
+
+  async #close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+    if (this.#status === 'closed') return
+    const over = new Promise<void>(resolve => { this.#onEnd = resolve })
+    this.#link?.setRef(true)
+    if (this.#status === 'open') this.#send({ type: 'request', requestId: 0, request: { type: 'close-supervisor', mode, timeoutMs } })
+    this.#status = 'closing'
+    await over
+    this.#finish()
+  }
+
+  // ---- the link --------------------------------------------------------------------------------------------------
+
+  #connect(): void {
+    this.#link = this.#openLink(this.#options, {
+      received: messages => { for (const message of messages) this.#receive(message) },
+      ended: cause => { this.#linkEnded(cause) },
+    })
+    this.#link.setRef(this.#keepsAlive)
+  }
+
+  #send(message: HostMessage): void {
+    this.#outbox.push(message)
+    if (this.#outbox.length > 1) return
+    queueMicrotask(() => {
+      const messages = this.#outbox
+      this.#outbox = []
+      if (messages.length > 0) this.#link?.send(messages)
+    })
+  }
+
+  #receive(message: SupervisorMessage): void {
+    switch (message.type) {
+      case 'opened':
+        if (this.#status === 'closing') return // closed while a new one was opening
+        this.#status = 'open'
+        for (const [requestId, { request }] of this.#pending) this.#send({ type: 'request', requestId, request })
+        this.#opened.resolve()
+        return
+      case 'open-failed':
+        this.#giveUp(decodeError(message.error))
+        return
+      case 'reply':
+        (this.#take(message.requestId)?.resolve as ((value: unknown) => void) | undefined)?.(message.value)
+        return
+      case 'refusal':
+        this.#take(message.requestId)?.reject(decodeError(message.error))
+        return
+      case 'log': {
+        const { error, ...fields } = message.fields as { readonly error?: Uint8Array }
+        this.#logger[message.level](error === undefined ? fields : { ...fields, error: decodeError(error) }, message.message)
+        return
+      }
+      default:
+        assertNever(message)
+    }
+  }
+
+  #take(requestId: number): Pending | undefined {
+    const pending = this.#pending.get(requestId)
+    this.#pending.delete(requestId)
+    return pending
+  }
+
+  #linkEnded(cause: unknown): void {
+    this.#link = undefined
+    this.#outbox = []
+    if (this.#status === 'closing' || this.#status === 'closed') {
+      this.#onEnd?.()
+      return
+    }
+    const nowMs = performance.now()
+    this.supervisorDeaths++
+    this.#deathsAtMs.push(nowMs)
+    while (nowMs - this.#deathsAtMs[0]! > DEATHS_WINDOW_MS) this.#deathsAtMs.shift()
+    const error = new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
+    if (this.#deathsAtMs.length > MOST_DEATHS) {
+      this.#giveUp(error)
+      return
+    }
+    this.#logger.error({ event: 'supervisor-died', error }, `${error.message} A new one is started and goes on from the store.`)
+    this.#status = 'opening'
+    this.#connect()
+  }
+
+  /** It could not be opened, or not kept open: whoever waits is told why. */
+  #giveUp(error: unknown): void {
+    this.#status = 'closed'
+    this.#opened.reject(error)
+    for (const pending of this.#pending.values()) pending.reject(error)
+    this.#pending.clear()
+    this.#onEnd?.()
+  }
+
+  #finish(): void {
+    this.#status = 'closed'
+    for (const pending of this.#pending.values()) pending.reject(new TroupeClosedError({ operation: pending.request.type }))
+    this.#pending.clear()
+  }
+}

@@ -1,0 +1,16 @@
+/** "troupe": what a host process imports. */
+export { Troupe } from './troupe.ts'
+export type { TroupeStats } from './troupe.ts'
+export { RunHandle } from './client/handle.ts'
+export type { CancelOptions, ResultOptions } from './client/handle.ts'
+export type { AttemptInfo, RunInfo, StepInfo } from './client/info.ts'
+export type { RunFilter } from './client/filter.ts'
+export type { CloseOptions, StartOptions, TroupeOptions } from './client/options.ts'
+export type { RunStatus } from './model/run.ts'
+export type { Logger } from './telemetry/logger.ts'
+export {
+  InternalError, InvalidOptionError, NondeterminismError, OutsideRunError, RunCancelledError, RunIdTakenError, RunNotFinishedError, RunQuarantinedError,
+  RunTimeoutError, StepCrashedError, StepRetriesExhaustedError, StepTimeoutError, StoreFormatError, StoreInUseError, StoreUnavailableError,
+  TroupeClosedError, TroupeError, UnknownRunError, UnknownWorkflowError, UnserializableValueError, WorkflowModuleError,
+} from './errors.ts'
+export { registerErrorClasses as registerError } from './codec/error.ts'

@@ -1,0 +1,92 @@
+/** What the host's proxy and the supervisor say to each other. Values are bytes on the way; everything else is cloned. */
+import type { Encoded } from '../codec/encoded.ts'
+import type { Outcome, RunPage, RunQuery, ListedRun } from '../store/contract.ts'
+import type { RunStatus } from '../model/run.ts'
+
+export interface SupervisorOptions {
+  /** A folder. */
+  readonly store: string
+  /** File URLs of the workflow modules. */
+  readonly modules: readonly string[]
+  readonly threads: number
+  readonly actorsPerThread: number
+  readonly durability: 'power-loss' | 'process-crash'
+  readonly threadHeapMiB?: number
+}
+
+export interface StartRequest {
+  readonly id: string
+  readonly workflow: string
+  readonly args: Encoded
+  readonly queue?: string
+  readonly priority?: number
+  readonly delayMs?: number
+  readonly timeoutMs?: number
+  readonly deduplicationId?: string
+  readonly queueKey?: string
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+/** Each request has one reply; every one may be asked again after the supervisor's thread was replaced. */
+export type HostRequest =
+  | { readonly type: 'start-runs', readonly runs: readonly StartRequest[] }
+  | { readonly type: 'find-run', readonly id: string }
+  | { readonly type: 'await-outcome', readonly id: string }
+  | { readonly type: 'read-run', readonly id: string }
+  | { readonly type: 'read-steps', readonly id: string, readonly fromPosition: number }
+  | { readonly type: 'list-runs', readonly query: RunQuery, readonly after: string | undefined, readonly limit: number, readonly values: boolean }
+  | { readonly type: 'count-runs', readonly query: RunQuery }
+  | { readonly type: 'cancel-run', readonly id: string, readonly graceMs: number, readonly children: boolean }
+  | { readonly type: 'resume-run', readonly id: string }
+  | { readonly type: 'read-stats' }
+  | { readonly type: 'close-supervisor', readonly mode: 'drain' | 'abandon', readonly timeoutMs: number }
+
+export interface StepsPage {
+  readonly entries: readonly Encoded[]
+  /** Where the next page begins; absent at the end of the journal, which is where the following are given. */
+  readonly next?: number
+  readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
+  readonly running: readonly { readonly index: number, readonly name: string, readonly attempt: number, readonly startedAtMs: number }[]
+}
+
+export interface SupervisorStats {
+  readonly runs: Readonly<Record<RunStatus, number>>
+  readonly threads: readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[]
+  readonly steps: { readonly succeeded: number, readonly failed: number, readonly retries: number }
+  readonly respawns: number
+  readonly commits: { readonly count: number, readonly entries: number, readonly lastMs: number, readonly waiting: number }
+  readonly eventLoopDelayMs: { readonly p50: number, readonly p99: number, readonly max: number }
+  readonly storeBytes: number
+}
+
+/** The reply to each request. */
+export interface HostReplies {
+  'start-runs': { readonly ids: readonly string[] }
+  'find-run': { readonly id: string, readonly workflow: string }
+  'await-outcome': Outcome
+  'read-run': ListedRun
+  'read-steps': StepsPage
+  'list-runs': RunPage
+  'count-runs': number
+  'cancel-run': undefined
+  'resume-run': undefined
+  'read-stats': SupervisorStats
+  'close-supervisor': undefined
+}
+
+export type HostMessage =
+  | { readonly type: 'request', readonly requestId: number, readonly request: HostRequest }
+  /** Nobody waits for the answer to this request any more. */
+  | { readonly type: 'forget-request', readonly requestId: number }
+
+export type SupervisorMessage =
+  | { readonly type: 'opened', readonly workflows: readonly string[] }
+  | { readonly type: 'open-failed', readonly error: Encoded }
+  | { readonly type: 'reply', readonly requestId: number, readonly value: HostReplies[keyof HostReplies] }
+  | { readonly type: 'refusal', readonly requestId: number, readonly error: Encoded }
+  | { readonly type: 'log', readonly level: 'debug' | 'info' | 'warn' | 'error', readonly fields: object, readonly message: string }
+
+/** Places in the control array that host and supervisor share. */
+export const CONTROL = { stop: 0, state: 1 } as const
+export const CONTROL_STATE = { boot: 0, open: 1, closed: 2 } as const
+export const CONTROL_BYTES = 8

@@ -1,0 +1,52 @@
+/** What the supervisor and a worker thread say to each other beside the actors' envelopes. */
+import type { MessagePort } from 'node:worker_threads'
+import type { Encoded } from '../codec/encoded.ts'
+import type { RunKey } from '../model/run.ts'
+
+/** Arguments of the pool's tasks. A thread's first task boots it; every further task is one life of one actor. */
+export type ThreadTask =
+  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[] }
+  | SpawnTask
+
+export interface SpawnTask {
+  readonly type: 'spawn-actor'
+  readonly key: RunKey
+  readonly incarnation: number
+  readonly id: string
+  readonly workflow: string
+  readonly args: Encoded
+  /** The journal so far, in order. */
+  readonly journal: PackedEntries
+  readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
+}
+
+/** Many entries as one buffer that can be moved: entry i is bytes ends[i-1]..ends[i]. */
+export interface PackedEntries {
+  readonly bytes: Uint8Array
+  readonly ends: Float64Array
+}
+
+/** What a thread's module says about the workflows it defines. */
+export interface WorkflowReport {
+  readonly name: string
+  readonly maxRespawns: number
+  readonly respawnWindowMs: number
+  readonly isolated: boolean
+  readonly timeoutMs?: number
+  readonly queue?: string
+  /** start() has its arguments checked by the workflow's schema, in a thread. */
+  readonly checksArgs: boolean
+}
+
+export type BootReport =
+  | { readonly type: 'booted', readonly workflows: readonly WorkflowReport[] }
+  | { readonly type: 'boot-failed', readonly error: Encoded }
+
+export type ThreadMessage =
+  /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */
+  | { readonly type: 'thread-dying', readonly key: RunKey | undefined, readonly incarnation: number, readonly index: number | undefined, readonly cause: string }
+  | { readonly type: 'args-checked', readonly requestId: number, readonly args: Encoded }
+  | { readonly type: 'args-refused', readonly requestId: number, readonly error: Encoded }
+
+export type ThreadOrder =
+  | { readonly type: 'check-args', readonly requestId: number, readonly workflow: string, readonly args: Encoded }

@@ -1,0 +1,147 @@
+/**
+ * Who gets a thread next. Runs wait in one queue, by priority and then first come first served; each goes to the thread with
+ * the fewest actors. A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
+ * and one is kept free for it if there is none.
+ */
+import type { RunKey } from '../model/run.ts'
+import { Heap } from './heap.ts'
+import type { RunState } from './state.ts'
+
+export interface QueuedRun {
+  readonly priority: number
+  readonly position: number
+  readonly key: RunKey
+}
+
+export interface AdmissionHost {
+  threads(): Iterable<{ readonly threadId: number, readonly actors: number }>
+  /** The run, if it is still in the queue and its workflow is known; loads it if need be. */
+  queuedRun(key: RunKey): RunState | undefined
+  mustBeAlone(state: RunState): boolean
+  admit(state: RunState, threadId: number): void
+  /** Lets actors that merely wait go, so that their places become free. */
+  makeRoom(places: number, threadId: number | undefined): void
+}
+
+export class Admission {
+  readonly #host: AdmissionHost
+  readonly #actorsPerThread: number
+  readonly #queue = new Heap<QueuedRun>(isBefore)
+  /** Runs that must be alone, taken from the queue in order, for which there was no empty thread yet. */
+  #alone: RunKey[] = []
+  /** Threads that take nobody else: the run that is alone there, or undefined while it is being emptied. */
+  readonly #reserved = new Map<number, RunKey | undefined>()
+  #open = true
+
+  constructor(host: AdmissionHost, actorsPerThread: number) {
+    this.#host = host
+    this.#actorsPerThread = actorsPerThread
+  }
+
+  get waiting(): number {
+    return this.#queue.size + this.#alone.length
+  }
+
+  push(run: QueuedRun): void {
+    this.#queue.push(run)
+  }
+
+  /** Nobody is admitted any more. */
+  close(): void {
+    this.#open = false
+  }
+
+  /** The thread is gone, or the run that was alone on it is, or may have company now. */
+  release(threadId: number): void {
+    this.#reserved.delete(threadId)
+  }
+
+  /** The thread on which this run is to stay alone, if it is. */
+  isReservedFor(threadId: number, key: RunKey): boolean {
+    return this.#reserved.get(threadId) === key
+  }
+
+  /** Admits whom there is room for. */
+  run(): void {
+    if (!this.#open || this.waiting === 0) return
+    const load = new Map<number, number>()
+    for (const { threadId, actors } of this.#host.threads()) load.set(threadId, actors)
+    this.#admitAlone(load)
+    for (;;) {
+      const threadId = this.#leastLoaded(load)
+      if (threadId === undefined) break
+      const state = this.#next()
+      if (state === undefined) break
+      if (this.#host.mustBeAlone(state)) {
+        this.#alone.push(state.meta.key)
+        this.#admitAlone(load)
+      } else {
+        load.set(threadId, load.get(threadId)! + 1)
+        this.#host.admit(state, threadId)
+      }
+    }
+    if (this.#queue.size > 0) this.#host.makeRoom(this.#queue.size, undefined)
+  }
+
+  #next(): RunState | undefined {
+    for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
+      const state = this.#host.queuedRun(next.key)
+      if (state !== undefined) return state
+    }
+    return undefined
+  }
+
+  #leastLoaded(load: ReadonlyMap<number, number>): number | undefined {
+    let best: number | undefined
+    let fewest = this.#actorsPerThread
+    for (const [threadId, actors] of load) {
+      if (actors < fewest && !this.#reserved.has(threadId)) {
+        fewest = actors
+        best = threadId
+      }
+    }
+    return best
+  }
+
+  #admitAlone(load: Map<number, number>): void {
+    while (this.#alone.length > 0) {
+      const state = this.#host.queuedRun(this.#alone[0]!)
+      if (state === undefined) {
+        this.#alone.shift()
+        continue
+      }
+      const threadId = this.#emptyThread(load)
+      if (threadId === undefined) return this.#reserveOne(load)
+      this.#alone.shift()
+      load.set(threadId, 1)
+      this.#reserved.set(threadId, state.meta.key)
+      this.#host.admit(state, threadId)
+    }
+    // Nobody is left who needs one: threads that were being emptied are open again.
+    for (const [threadId, key] of this.#reserved) if (key === undefined) this.#reserved.delete(threadId)
+  }
+
+  #emptyThread(load: ReadonlyMap<number, number>): number | undefined {
+    for (const [threadId, actors] of load) {
+      if (actors === 0 && this.#reserved.get(threadId) === undefined) return threadId
+    }
+    return undefined
+  }
+
+  /** Takes a thread out of service until it is empty: one at a time, and never the last one that others may use, if there are several. */
+  #reserveOne(load: ReadonlyMap<number, number>): void {
+    let best: number | undefined
+    for (const [threadId, actors] of load) {
+      if (this.#reserved.has(threadId)) {
+        if (this.#reserved.get(threadId) === undefined) return this.#host.makeRoom(actors, threadId)
+      } else if (best === undefined || actors < load.get(best)!) best = threadId
+    }
+    if (best === undefined || (load.size > 1 && this.#reserved.size >= load.size - 1)) return
+    this.#reserved.set(best, undefined)
+    this.#host.makeRoom(load.get(best)!, best)
+  }
+}
+
+function isBefore(a: QueuedRun, b: QueuedRun): boolean {
+  return a.priority !== b.priority ? a.priority < b.priority : a.position !== b.position ? a.position < b.position : a.key < b.key
+}

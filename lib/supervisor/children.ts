@@ -1,0 +1,139 @@
+/** Starting children for parents, and checking the arguments of workflows that have a schema. */
+import { encodeError } from '../codec/error.ts'
+import type { Encoded } from '../codec/encoded.ts'
+import { UnknownRunError } from '../errors.ts'
+import { childRunId } from '../model/ids.ts'
+import { isFinished } from '../model/run.ts'
+import type { RunKey } from '../model/run.ts'
+import type { ToSupervisor } from '../protocol/actor.ts'
+import type { StartRequest } from '../protocol/host.ts'
+import { readEntryHead } from '../codec/entry.ts'
+import { TIMER_SLOT } from '../store/contract.ts'
+import type { Shell, ShellParts } from './shell.ts'
+import type { RunState } from './state.ts'
+
+type ChildCall = ToSupervisor & { readonly type: 'child-called' }
+
+interface Check {
+  readonly request: StartRequest
+  readonly done: (args: Encoded) => void
+  readonly refused: (error: Encoded) => void
+  threadId: number | undefined
+}
+
+export class Children {
+  readonly #shell: Shell
+  readonly #parts: ShellParts
+  readonly #checks = new Map<number, Check>()
+  #nextCheck = 1
+
+  constructor(shell: Shell, parts: ShellParts) {
+    this.#shell = shell
+    this.#parts = parts
+  }
+
+  start(parentKey: RunKey, call: ChildCall): void {
+    const parent = this.#parts.runs.get(parentKey)
+    if (parent === undefined) return
+    const request: StartRequest = {
+      id: call.id ?? childRunId(parent.meta.id, call.index),
+      workflow: call.workflow,
+      args: call.args,
+      ...(call.queue !== undefined && { queue: call.queue }),
+      ...(call.timeoutMs !== undefined && { timeoutMs: call.timeoutMs ?? Infinity }),
+    }
+    const refused = (error: Encoded): void => { this.#shell.hear(parent, { type: 'child-refused', index: call.index, name: call.workflow, error }) }
+    const orRefuse = (start: () => void): void => {
+      try {
+        start()
+      } catch (error) {
+        refused(encodeError(error))
+      }
+    }
+    orRefuse(() => {
+      const needsCheck = this.#parts.starts.existing(request) === undefined && this.#parts.starts.workflow(request.workflow).checksArgs
+      if (!needsCheck) return this.#startNow(parent, call, request)
+      const { incarnation } = parent.progress
+      this.checkArgs(request, args => {
+        // Meanwhile the actor may have died; its next life asks again.
+        if (parent.progress.incarnation !== incarnation || parent.life.type !== 'live') return
+        orRefuse(() => { this.#startNow(parent, call, { ...request, args }) })
+      }, refused)
+    })
+  }
+
+  #startNow(parent: RunState, call: ChildCall, request: StartRequest): void {
+    const { index, mode, workflow } = call
+    const child = this.#parts.starts.existing(request) ?? this.create(request, { key: parent.meta.key, id: parent.meta.id, index })
+    const { status } = child.progress
+    // A resumed parent does its failed operation again: the child that failed in it is resumed, too.
+    const isOwn = child.meta.parent?.key === parent.meta.key && child.meta.parent.index === index
+    if (isOwn && isFinished(status) && status !== 'succeeded') this.resume(child)
+    this.#shell.hear(parent, { type: 'child-started', index, mode, workflow, childId: child.meta.id, childKey: child.meta.key })
+  }
+
+  find(parentKey: RunKey, index: number, childId: string): void {
+    const parent = this.#parts.runs.get(parentKey)
+    if (parent === undefined) return
+    const name = `result of ${childId}`
+    const child = this.#parts.runs.find(childId)
+    if (child === undefined) {
+      this.#shell.hear(parent, { type: 'child-refused', index, name, error: encodeError(new UnknownRunError({ runId: childId })) })
+      return
+    }
+    this.#shell.hear(parent, { type: 'child-started', index, mode: 'await', workflow: name, childId, childKey: child.meta.key })
+  }
+
+  create(request: StartRequest, parent: { readonly key: RunKey, readonly id: string, readonly index: number } | undefined): RunState {
+    const { starts, commits, timers } = this.#parts
+    const { state, changes, startAtMs } = starts.create(request, parent)
+    commits.add(changes)
+    const { key, priority } = state.meta
+    if (startAtMs === undefined) this.#shell.admission.push({ priority, position: state.progress.queuePosition, key })
+    else commits.afterCommit(() => { timers.arm({ key, slot: TIMER_SLOT.start, dueAtMs: startAtMs }) })
+    return state
+  }
+
+  /** Puts a run back to work; of a failed one the last failed operation and what came after it is forgotten. */
+  resume(state: RunState): void {
+    const forgetFrom = state.progress.status === 'failed' ? this.#lastFailed(state) : undefined
+    this.#shell.hear(state, { type: 'resume-requested', forgetFrom })
+  }
+
+  #lastFailed(state: RunState): number | undefined {
+    const entries = this.#parts.store.readJournal(state.meta.key, 0, Number.MAX_SAFE_INTEGER)
+    for (let position = entries.length - 1; position >= 0; position--) {
+      if (readEntryHead(entries[position]!).outcome !== 'result') return position
+    }
+    return undefined
+  }
+
+  /** Asks a thread whether a workflow's schema takes these arguments. */
+  checkArgs(request: StartRequest, done: (args: Encoded) => void, refused: (error: Encoded) => void): void {
+    const requestId = this.#nextCheck++
+    this.#checks.set(requestId, { request, done, refused, threadId: undefined })
+    this.#ask(requestId)
+  }
+
+  #ask(requestId: number): void {
+    const check = this.#checks.get(requestId)
+    if (check === undefined) return
+    const { workflow, args } = check.request
+    check.threadId = this.#parts.pool.order({ type: 'check-args', requestId, workflow, args })
+    // All threads may be ending at this moment; new ones come.
+    if (check.threadId === undefined) this.#parts.clock.schedule(10, () => { this.#ask(requestId) })
+  }
+
+  /** A thread that was asked may have ended without an answer. */
+  threadEnded(threadId: number): void {
+    for (const [requestId, check] of this.#checks) if (check.threadId === threadId) this.#ask(requestId)
+  }
+
+  argsChecked(requestId: number, answer: { readonly args: Encoded } | { readonly error: Encoded }): void {
+    const check = this.#checks.get(requestId)
+    if (check === undefined) return
+    this.#checks.delete(requestId)
+    if ('args' in answer) check.done(answer.args)
+    else check.refused(answer.error)
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Group commit: everything decided in one turn goes to the store in one commit, and what is to be done about it is done
+ * after that (I1). There is no timer: while a commit is under way the next one gathers.
+ *
+ * When the store refuses, the changes wait, unacknowledged, and are tried again with growing delays (G8).
+ */
+import type { Alarm, Clock } from '../model/clock.ts'
+import { assertInvariant } from '../invariant.ts'
+import type { Change, Store } from '../store/contract.ts'
+
+const FIRST_RETRY_MS = 20
+const LONGEST_RETRY_MS = 5000
+
+export interface CommitListener {
+  /** Last call before a commit: what can be decided now goes with it. */
+  gather(): void
+  /** The changes are durable. */
+  committed(): void
+  refused(error: unknown, attempt: number, retryMs: number): void
+  recovered(): void
+  /** Asked before each commit: the process is ending, and none may begin. */
+  isStopRequested(): boolean
+}
+
+export class Commits {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #listener: CommitListener
+  #changes: Change[] = []
+  #after: (() => void)[] = []
+  #scheduled = false
+  #refusals = 0
+  #retry: Alarm | undefined
+  #stopped = false
+  #count = 0
+  #entries = 0
+  #lastMs = 0
+
+  constructor(store: Store, clock: Clock, listener: CommitListener) {
+    this.#store = store
+    this.#clock = clock
+    this.#listener = listener
+  }
+
+  get stats(): { readonly count: number, readonly entries: number, readonly lastMs: number, readonly waiting: number } {
+    return { count: this.#count, entries: this.#entries, lastMs: this.#lastMs, waiting: this.#changes.length }
+  }
+
+  add(changes: readonly Change[]): void {
+    for (const change of changes) this.#changes.push(change)
+    this.schedule()
+  }
+
+  /** Does something once all that has been decided so far is durable: at once, if it is. */
+  afterCommit(effect: () => void): void {
+    if (this.#changes.length === 0 && this.#after.length === 0) effect()
+    else {
+      this.#after.push(effect)
+      this.schedule()
+    }
+  }
+
+  schedule(): void {
+    if (this.#scheduled || this.#stopped || this.#retry !== undefined) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (!this.#stopped && this.#retry === undefined) this.commit()
+    })
+  }
+
+  /** Commits what waits. False: the store refused, and will be asked again. */
+  commit(): boolean {
+    if (this.#listener.isStopRequested()) return false
+    this.#listener.gather()
+    const changes = this.#changes
+    if (changes.length > 0 && !this.#write(changes)) return false
+    this.#changes = []
+    const effects = this.#after
+    this.#after = []
+    for (const effect of effects) effect()
+    this.#listener.committed()
+    return true
+  }
+
+  /** No commit begins after this. */
+  stop(): void {
+    this.#stopped = true
+    this.#retry?.cancel()
+  }
+
+  #write(changes: readonly Change[]): boolean {
+    const startedMs = this.#clock.nowMs()
+    try {
+      const results = this.#store.commit(changes)
+      assertInvariant(results.every(result => result.type !== 'already-started'), 'a run was started under an id that was looked up and free')
+    } catch (error) {
+      const retryMs = Math.min(FIRST_RETRY_MS * 2 ** this.#refusals, LONGEST_RETRY_MS)
+      this.#refusals++
+      this.#listener.refused(error, this.#refusals, retryMs)
+      this.#retry = this.#clock.schedule(retryMs, () => {
+        this.#retry = undefined
+        if (!this.#stopped) this.commit()
+      })
+      return false
+    }
+    if (this.#refusals > 0) {
+      this.#refusals = 0
+      this.#listener.recovered()
+    }
+    this.#count++
+    this.#entries += changes.length
+    this.#lastMs = this.#clock.nowMs() - startedMs
+    return true
+  }
+}

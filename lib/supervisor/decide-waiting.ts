@@ -1,0 +1,27 @@
+/** Decisions on what an actor is at: spawning, at work, waiting. */
+import type { Draft } from './decision.ts'
+
+/** An actor that says anything is no longer merely waiting. */
+export function stirred(draft: Draft): void {
+  const { life } = draft
+  if (life.type !== 'live' || life.mode !== 'waiting') return
+  draft.life = { ...life, mode: 'active' }
+  if (draft.progress.status === 'waiting') draft.set({ status: 'running' })
+}
+
+/** It listens now: what was held back is sent. */
+export function release(draft: Draft): void {
+  const { life } = draft
+  if (life.type !== 'live') return
+  draft.life = { ...life, mode: 'active', held: [] }
+  for (const order of life.held) draft.tell(order)
+}
+
+/** It says that nothing of it runs. */
+export function waiting(draft: Draft, heard: number): void {
+  const { life } = draft
+  // Something is on its way to it: it does not merely wait (I7).
+  if (life.type !== 'live' || life.mode !== 'active' || heard !== life.told || draft.progress.ending !== undefined) return
+  draft.life = { ...life, mode: 'waiting' }
+  draft.set({ status: 'waiting' })
+}

@@ -1,0 +1,214 @@
+/** What the host asks, one reply to each request. Whatever is told is durable first (I1). */
+import { encodeError } from '../codec/error.ts'
+import { encodeWait } from '../codec/wait.ts'
+import { TroupeClosedError, UnknownRunError } from '../errors.ts'
+import { assertNever } from '../invariant.ts'
+import { isFinished, RUN_STATUSES } from '../model/run.ts'
+import type { RunKey, RunStatus } from '../model/run.ts'
+import type { HostReplies, HostRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
+import type { ListedRun } from '../store/contract.ts'
+import type { Shell, ShellParts } from './shell.ts'
+import type { RunState } from './state.ts'
+
+/** Entries on one page of a run's steps. */
+const STEPS_PAGE = 1000
+/** Children told to stop with their parent, a page at a time. */
+const CHILDREN_PAGE = 1000
+
+type Reply = (value: HostReplies[keyof HostReplies]) => void
+
+export class Door {
+  readonly #shell: Shell
+  readonly #parts: ShellParts
+  readonly #emit: (message: SupervisorMessage) => void
+  readonly #stats: () => SupervisorStats
+  /** Who waits for which run's outcome. */
+  readonly #waiters = new Map<RunKey, Map<number, Reply>>()
+  #isClosing = false
+
+  constructor(shell: Shell, parts: ShellParts, emit: (message: SupervisorMessage) => void, stats: () => SupervisorStats) {
+    this.#shell = shell
+    this.#parts = parts
+    this.#emit = emit
+    this.#stats = stats
+  }
+
+  receive(requestId: number, request: Exclude<HostRequest, { type: 'close-supervisor' }>): void {
+    const refuse = (error: unknown): void => { this.#emit({ type: 'refusal', requestId, error: encodeError(error) }) }
+    try {
+      if (this.#isClosing) throw new TroupeClosedError({ operation: request.type })
+      this.#handle(requestId, request, value => { this.#emit({ type: 'reply', requestId, value }) }, refuse)
+    } catch (error) {
+      refuse(error)
+    }
+  }
+
+  forget(requestId: number): void {
+    for (const waiters of this.#waiters.values()) if (waiters.delete(requestId)) return
+  }
+
+  /** A run's outcome is durable: those who wait for it are told. */
+  outcomeRecorded(state: RunState): void {
+    const waiters = this.#waiters.get(state.meta.key)
+    if (waiters === undefined) return
+    const outcome = state.outcome ?? this.#parts.store.readOutcome(state.meta.key)
+    if (outcome === undefined) return // resumed in the same turn: they go on waiting
+    this.#waiters.delete(state.meta.key)
+    for (const reply of waiters.values()) reply(outcome)
+  }
+
+  close(): void {
+    this.#isClosing = true
+  }
+
+  #handle(requestId: number, request: Exclude<HostRequest, { type: 'close-supervisor' }>, reply: Reply, refuse: (error: unknown) => void): void {
+    const { store, commits } = this.#parts
+    switch (request.type) {
+      case 'start-runs':
+        this.#start(request.runs, reply, refuse)
+        return
+      case 'find-run': {
+        const { id, workflow } = this.#find(request.id).meta
+        commits.afterCommit(() => { reply({ id, workflow }) })
+        return
+      }
+      case 'await-outcome':
+        this.#awaitOutcome(requestId, this.#find(request.id), reply)
+        return
+      case 'read-run': {
+        const { key } = this.#find(request.id).meta
+        commits.afterCommit(() => { reply(this.#listed(key, request.id)) })
+        return
+      }
+      case 'read-steps': {
+        const { key } = this.#find(request.id).meta
+        commits.afterCommit(() => { reply(this.#steps(key, request.fromPosition)) })
+        return
+      }
+      case 'list-runs': {
+        const { query, after, limit, values } = request
+        commits.afterCommit(() => {
+          this.#orRefuse(refuse, () => { reply(store.listRuns(query, { limit, values, ...(after !== undefined && { after }) })) })
+        })
+        return
+      }
+      case 'count-runs':
+        commits.afterCommit(() => { this.#orRefuse(refuse, () => { reply(store.countRuns(request.query)) }) })
+        return
+      case 'cancel-run':
+        this.#cancel(this.#find(request.id), request.graceMs, request.children)
+        commits.afterCommit(() => { reply(undefined) })
+        return
+      case 'resume-run':
+        this.#resume(this.#find(request.id))
+        commits.afterCommit(() => { reply(undefined) })
+        return
+      case 'read-stats':
+        reply(this.#stats())
+        return
+      default:
+        assertNever(request)
+    }
+  }
+
+  #orRefuse(refuse: (error: unknown) => void, read: () => void): void {
+    try {
+      read()
+    } catch (error) {
+      refuse(error)
+    }
+  }
+
+  #find(id: string): RunState {
+    const state = this.#parts.runs.find(id)
+    if (state === undefined) throw new UnknownRunError({ runId: id })
+    return state
+  }
+
+  // ---- starts ----------------------------------------------------------------------------------------------------
+
+  #start(requests: readonly StartRequest[], reply: Reply, refuse: (error: unknown) => void): void {
+    const { starts } = this.#parts
+    const unchecked = requests.filter(request => starts.existing(request) === undefined && starts.workflow(request.workflow).checksArgs)
+    if (unchecked.length === 0) return this.#startAll(requests, reply)
+    const checked = new Map<StartRequest, StartRequest>()
+    let isRefused = false
+    for (const request of unchecked) {
+      this.#shell.children.checkArgs(request, args => {
+        checked.set(request, { ...request, args })
+        if (checked.size < unchecked.length || isRefused) return
+        this.#orRefuse(refuse, () => { this.#startAll(requests.map(each => checked.get(each) ?? each), reply) })
+      }, error => {
+        if (!isRefused) this.#parts.refuseEncoded(refuse, error)
+        isRefused = true
+      })
+    }
+  }
+
+  /** All or none: whatever is wrong with any of them is found before the first is created. */
+  #startAll(requests: readonly StartRequest[], reply: Reply): void {
+    for (const request of requests) this.#parts.starts.existing(request)
+    const ids = requests.map(request => (this.#parts.starts.existing(request) ?? this.#shell.children.create(request, undefined)).meta.id)
+    this.#parts.commits.afterCommit(() => { reply({ ids }) })
+  }
+
+  // ---- outcomes and records --------------------------------------------------------------------------------------
+
+  #awaitOutcome(requestId: number, state: RunState, reply: Reply): void {
+    const { key } = state.meta
+    this.#parts.commits.afterCommit(() => {
+      const now = this.#parts.runs.get(key) ?? state
+      const outcome = isFinished(now.progress.status) ? now.outcome ?? this.#parts.store.readOutcome(key) : undefined
+      if (outcome !== undefined) return reply(outcome)
+      const waiters = this.#waiters.get(key) ?? new Map<number, Reply>()
+      this.#waiters.set(key, waiters.set(requestId, reply))
+    })
+  }
+
+  #listed(key: RunKey, id: string): ListedRun {
+    const state = this.#parts.runs.get(key)
+    if (state === undefined) throw new UnknownRunError({ runId: id })
+    const outcome = this.#parts.store.readOutcome(key)
+    return { meta: state.meta, progress: state.progress, ...(outcome !== undefined && { outcome }) }
+  }
+
+  #steps(key: RunKey, fromPosition: number): StepsPage {
+    const entries = this.#parts.store.readJournal(key, fromPosition, STEPS_PAGE)
+    if (entries.length === STEPS_PAGE) return { entries, next: fromPosition + STEPS_PAGE, waits: [], running: [] }
+    const state = this.#parts.runs.get(key)
+    return {
+      entries,
+      waits: [...state?.waits ?? []].map(([index, wait]) => ({ index, wait: encodeWait(wait) })),
+      running: [...state?.running ?? []].map(([index, step]) => ({ index, ...step })),
+    }
+  }
+
+  // ---- control ---------------------------------------------------------------------------------------------------
+
+  #cancel(state: RunState, graceMs: number, children: boolean): void {
+    const { key } = state.meta
+    this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
+    if (!children) return
+    for (let after: RunKey | undefined; ;) {
+      const page = this.#parts.store.children(key, after, CHILDREN_PAGE)
+      for (const child of page) {
+        const childState = this.#parts.runs.get(child)
+        if (childState !== undefined) this.#cancel(childState, graceMs, true)
+      }
+      if (page.length < CHILDREN_PAGE) return
+      after = page.at(-1)
+    }
+  }
+
+  #resume(state: RunState): void {
+    const { status } = state.progress
+    // A run at work has nothing to resume, and a succeeded one is done for good (G1).
+    if (!isFinished(status) || status === 'succeeded') return
+    this.#shell.children.resume(state)
+  }
+}
+
+/** How many runs are in each state. */
+export function countByStatus(count: (status: RunStatus) => number): Readonly<Record<RunStatus, number>> {
+  return Object.fromEntries(RUN_STATUSES.map(status => [status, count(status)])) as Record<RunStatus, number>
+}

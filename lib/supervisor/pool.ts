@@ -1,0 +1,246 @@
+/**
+ * The worker threads: a Piscina pool with a task for each life of an actor, and one port a thread for everything that is
+ * said meanwhile, batched by turn. What is strange here comes from how Piscina behaves:
+ *  - atomics are off: with them a thread's event loop stands still while it has no task;
+ *  - the pool places nothing by itself: each task names its thread, because admission has chosen one;
+ *  - close() is never used: it ends busy threads early; destroy() after our own accounting is exact.
+ */
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort, Worker } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { decodeError } from '../codec/error.ts'
+import type { RunKey } from '../model/run.ts'
+import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
+import { BatchWriter, readFacts, transferListOf, writeOrder } from '../protocol/batch.ts'
+import type { Batch } from '../protocol/batch.ts'
+import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+
+export interface PoolOptions {
+  readonly threads: number
+  readonly threadHeapMiB?: number
+  readonly modules: readonly string[]
+  /** The file a worker thread begins with. */
+  readonly entry: string
+}
+
+/** What the pool reports. Facts of a thread come in the order in which it sent them, its end after all of them. */
+export interface PoolListener {
+  facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void
+  threadReady(threadId: number): void
+  /** A task is over: the actor let its thread go. */
+  released(threadId: number, key: RunKey, incarnation: number): void
+  threadEnded(threadId: number, ended: ThreadEnd): void
+  argsChecked(message: ThreadMessage & { type: 'args-checked' | 'args-refused' }): void
+  /** A thread that replaces an ended one could not be booted. */
+  bootFailed(error: unknown): void
+}
+
+export interface ThreadEnd {
+  /** Completes "its thread ...". */
+  readonly problem: string
+  /** Whose code ended it, where its last words said so. */
+  readonly culprit: { readonly key: RunKey, readonly incarnation: number, readonly index: number | undefined } | undefined
+  readonly deliberate: boolean
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly threadId: number
+  readonly port: MessagePort
+  readonly out: BatchWriter<ToActor>
+  ready: boolean
+  /** Actors whose task is under way. */
+  readonly actors: Map<RunKey, number>
+  lastWords: (ThreadMessage & { type: 'thread-dying' }) | undefined
+  error: unknown
+  deliberate: boolean
+  ended: boolean
+}
+
+export class ThreadPool {
+  readonly #options: PoolOptions
+  readonly #listener: PoolListener
+  readonly #piscina: Piscina
+  readonly #threads = new Map<number, Thread>()
+  readonly #dirty = new Set<Thread>()
+  #flushScheduled = false
+  #destroyed = false
+
+  constructor(options: PoolOptions, listener: PoolListener) {
+    this.#options = options
+    this.#listener = listener
+    this.#piscina = new Piscina({
+      filename: options.entry,
+      name: 'runThreadTask',
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      concurrentTasksPerWorker: Number.MAX_SAFE_INTEGER, // admission bounds it
+      stricterFIFO: true,
+      recordTiming: false,
+      loadBalancer: (task, workers) => workers.find(worker => worker.id === threadOf(task)) ?? null,
+      ...(options.threadHeapMiB !== undefined && { resourceLimits: { maxOldGenerationSizeMb: options.threadHeapMiB } }),
+    })
+    this.#piscina.on('error', () => {}) // a thread that ends while it has no task: heard by its own listeners below
+  }
+
+  /**
+   * Boots all threads and resolves with the workflows that their modules define.
+   * @throws WorkflowModuleError when a module does not load
+   */
+  async start(): Promise<readonly WorkflowReport[]> {
+    const boots: Promise<readonly WorkflowReport[]>[] = []
+    await new Promise<void>(resolve => {
+      this.#piscina.on('workerCreate', (info: { readonly id: number }) => {
+        const booted = this.#boot(info.id)
+        if (boots.length === this.#options.threads) {
+          booted.catch((error: unknown) => { if (!this.#destroyed) this.#listener.bootFailed(error) })
+          return
+        }
+        booted.catch(() => {}) // awaited below
+        boots.push(booted)
+        if (boots.length === this.#options.threads) resolve()
+      })
+    })
+    const [workflows] = await Promise.all(boots)
+    return workflows ?? []
+  }
+
+  /** Threads that take actors, with how many each has. */
+  *threads(): Iterable<{ readonly threadId: number, readonly actors: number, readonly worker: Worker }> {
+    for (const { threadId, actors, ready, ended, deliberate, error, worker } of this.#threads.values()) {
+      if (ready && !ended && !deliberate && error === undefined) yield { threadId, actors: actors.size, worker }
+    }
+  }
+
+  actorsOn(threadId: number): number {
+    return this.#threads.get(threadId)?.actors.size ?? 0
+  }
+
+  /** False: the thread is ending, and the actor was not spawned. */
+  spawn(threadId: number, task: SpawnTask): boolean {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined || thread.ended || thread.deliberate || thread.error !== undefined) return false
+    thread.actors.set(task.key, task.incarnation)
+    this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
+      if (thread.ended) return
+      this.#drain(thread) // its last word was sent before the task was over
+      thread.actors.delete(task.key)
+      this.#listener.released(threadId, task.key, task.incarnation)
+    }, () => {}) // the thread ended: its own listeners say so, once for all its actors
+    return true
+  }
+
+  tell(threadId: number, key: RunKey, incarnation: number, order: ToActor): void {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined || thread.ended) return
+    thread.out.add(key, incarnation, order)
+    this.#dirty.add(thread)
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    queueMicrotask(() => { this.#flush() })
+  }
+
+  /** Asks a thread something that belongs to no actor, and says which; undefined when there is none. */
+  order(order: ThreadOrder): number | undefined {
+    for (const { threadId } of this.threads()) {
+      this.#threads.get(threadId)!.port.postMessage(order)
+      return threadId
+    }
+    return undefined
+  }
+
+  /** Ends a thread from outside. Its actors are told of as ended deliberately. */
+  endThread(threadId: number): void {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined || thread.deliberate) return
+    thread.deliberate = true
+    void thread.worker.terminate()
+  }
+
+  /** Ends all threads; nothing is reported any more. */
+  async destroy(): Promise<void> {
+    this.#destroyed = true
+    for (const thread of this.#threads.values()) {
+      thread.ended = true
+      thread.port.close()
+    }
+    await this.#piscina.destroy()
+  }
+
+  /** Hears what the threads have said already, before they are ended. */
+  drain(): void {
+    for (const thread of this.#threads.values()) if (!thread.ended) this.#drain(thread)
+  }
+
+  async #boot(threadId: number): Promise<readonly WorkflowReport[]> {
+    const worker = this.#piscina.threads.find(candidate => candidate.threadId === threadId)!
+    const { port1, port2 } = new MessageChannel()
+    const thread: Thread = {
+      worker, threadId, port: port1, out: new BatchWriter(writeOrder), ready: false, actors: new Map(),
+      lastWords: undefined, error: undefined, deliberate: false, ended: false,
+    }
+    this.#threads.set(threadId, thread)
+    port1.on('message', (message: Batch | ThreadMessage) => { this.#receive(thread, message) })
+    port1.unref() // the pool's tasks keep the loop alive, where it is to be kept alive
+    worker.on('error', error => { thread.error ??= error })
+    worker.on('exit', code => { this.#exited(thread, code) })
+    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules }, [port2]) as BootReport
+    if (report.type === 'boot-failed') throw decodeError(report.error)
+    thread.ready = true
+    this.#listener.threadReady(threadId)
+    return report.workflows
+  }
+
+  #run(threadId: number, task: ThreadTask, transferList: (ArrayBuffer | MessagePort)[]): Promise<unknown> {
+    const placed = Object.assign(task, { [Piscina.queueOptionsSymbol]: { threadId } })
+    return this.#piscina.run(placed, { transferList })
+  }
+
+  #receive(thread: Thread, message: Batch | ThreadMessage): void {
+    if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
+    else if (message.type === 'thread-dying') thread.lastWords ??= message
+    else this.#listener.argsChecked(message)
+  }
+
+  /** Hears at once what the thread has sent. */
+  #drain(thread: Thread): void {
+    for (let next = receiveMessageOnPort(thread.port); next !== undefined; next = receiveMessageOnPort(thread.port)) {
+      this.#receive(thread, next.message as Batch | ThreadMessage)
+    }
+  }
+
+  #exited(thread: Thread, code: number): void {
+    if (this.#destroyed) return
+    this.#drain(thread)
+    thread.ended = true
+    thread.port.close()
+    this.#threads.delete(thread.threadId)
+    const { lastWords, deliberate } = thread
+    const culprit = lastWords?.key === undefined ? undefined : { key: lastWords.key, incarnation: lastWords.incarnation, index: lastWords.index }
+    this.#listener.threadEnded(thread.threadId, { problem: describeEnd(thread, code), culprit, deliberate })
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false
+    for (const thread of this.#dirty) {
+      if (thread.ended) continue
+      const batch = thread.out.take()
+      thread.port.postMessage(batch, transferListOf(batch))
+    }
+    this.#dirty.clear()
+  }
+}
+
+function threadOf(task: object): number | undefined {
+  return (task as { readonly [Piscina.queueOptionsSymbol]?: { readonly threadId: number } })[Piscina.queueOptionsSymbol]?.threadId
+}
+
+function describeEnd(thread: Thread, code: number): string {
+  const { error, lastWords } = thread
+  if (error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') return 'ran out of memory'
+  if (lastWords !== undefined) return lastWords.cause
+  if (error !== undefined) return `ended with ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`
+  return `exited with code ${code}`
+}

@@ -1,0 +1,282 @@
+/**
+ * Applies what the pure core decides: in memory at once, to the store with the next commit, to everybody else after it (I1).
+ * All that happens to a run goes through `hear`.
+ */
+import type { Clock } from '../model/clock.ts'
+import { isFinished } from '../model/run.ts'
+import type { RunKey } from '../model/run.ts'
+import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
+import type { PackedEntries } from '../protocol/thread.ts'
+import type { AdmissionHost } from './admission.ts'
+import { Admission } from './admission.ts'
+import type { Encoded } from '../codec/encoded.ts'
+import { Children } from './children.ts'
+import type { Commits } from './commits.ts'
+import { decide } from './decide.ts'
+import type { Effect, RunInput, Word } from './decision.ts'
+import { evolve } from './evolve.ts'
+import type { ThreadEnd, ThreadPool } from './pool.ts'
+import type { Runs } from './runs.ts'
+import type { Starts } from './starts.ts'
+import type { Life, RunState } from './state.ts'
+import type { Timers } from './timers.ts'
+import type { Store, TimerRow } from '../store/contract.ts'
+
+/** An actor that refused to be let go is asked again, firmly, after this. */
+const REFUSAL_GRACE_MS = 1000
+
+export interface ShellParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly runs: Runs
+  readonly starts: Starts
+  readonly commits: Commits
+  readonly timers: Timers
+  readonly pool: ThreadPool
+  readonly actorsPerThread: number
+  /** An outcome is durable. */
+  outcomeRecorded(state: RunState): void
+  log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void
+  /** An error that came as bytes goes on as it is. */
+  refuseEncoded(refuse: (error: unknown) => void, error: Encoded): void
+}
+
+export class Shell implements AdmissionHost {
+  readonly #parts: ShellParts
+  readonly admission: Admission
+  readonly children: Children
+  /** Actors that merely wait, the longest-waiting first: they may be let go. */
+  readonly #idle = new Map<RunKey, RunState>()
+  readonly #refusedAtMs = new Map<RunKey, number>()
+  readonly #unknownWorkflows = new Set<string>()
+  readonly steps = { succeeded: 0, failed: 0, retries: 0 }
+  respawns = 0
+  #onQuiet: (() => void) | undefined
+
+  constructor(parts: ShellParts) {
+    this.#parts = parts
+    this.admission = new Admission(this, parts.actorsPerThread)
+    this.children = new Children(this, parts)
+  }
+
+  /** Something happened to a run. */
+  hear(state: RunState, input: RunInput): void {
+    const { clock, commits, runs, starts } = this.#parts
+    const { life } = state
+    const decision = decide(state, input, clock.nowMs(), starts.policyOf(state.meta.workflow))
+    evolve(state, decision)
+    runs.touch(state)
+    if (decision.changes.length > 0) commits.add(decision.changes)
+    if (decision.life !== life) this.#lifeChanged(state, life)
+    for (const effect of decision.effects) commits.afterCommit(() => { this.#perform(state, effect) })
+    for (const word of decision.words) this.#pass(word)
+  }
+
+  // ---- what the threads report -----------------------------------------------------------------------------------
+
+  facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
+    for (const { key, incarnation, body } of facts) {
+      const state = this.#parts.runs.loaded(key)
+      // A dead actor's last words change nothing (I2).
+      if (state?.life.type !== 'live' || state.life.threadId !== threadId || state.progress.incarnation !== incarnation) continue
+      this.#count(body)
+      if (body.type === 'passivation-refused') this.#refusedAtMs.set(key, this.#refusedAtMs.get(key) ?? this.#parts.clock.nowMs())
+      this.hear(state, body)
+    }
+  }
+
+  released(threadId: number, key: RunKey, incarnation: number): void {
+    const state = this.#parts.runs.loaded(key)
+    if (state?.life.type === 'live' && state.progress.incarnation === incarnation) this.hear(state, { type: 'actor-vanished' })
+    if (this.admission.isReservedFor(threadId, key)) this.admission.release(threadId)
+    this.#parts.commits.schedule()
+  }
+
+  threadEnded(threadId: number, end: ThreadEnd): void {
+    const hit = [...this.#parts.runs.live()].filter(state => state.life.type === 'live' && state.life.threadId === threadId)
+    const { problem, culprit, deliberate } = end
+    if (!deliberate) this.#parts.log('warn', { event: 'thread-ended', threadId, actors: hit.length, problem }, `A worker thread with ${hit.length} actors ${problem}.`)
+    for (const state of hit) {
+      const named = culprit?.key === state.meta.key && culprit.incarnation === state.progress.incarnation ? culprit.index : undefined
+      this.respawns++
+      this.hear(state, { type: 'thread-ended', alone: hit.length === 1, culprit: named, problem, deliberate })
+    }
+    this.admission.release(threadId)
+    this.children.threadEnded(threadId)
+    this.#parts.commits.schedule()
+  }
+
+  timersDue(rows: readonly TimerRow[]): void {
+    for (const { key, slot, dueAtMs } of rows) {
+      const state = this.#parts.runs.get(key)
+      if (state !== undefined) this.hear(state, { type: 'timer-due', slot, dueAtMs })
+    }
+  }
+
+  #count(body: ToSupervisor): void {
+    if (body.type === 'attempt-failed') this.steps.retries++
+    else if (body.type === 'operation-completed' && body.kind === 'step') {
+      if (body.outcome === 'result') this.steps.succeeded++
+      else this.steps.failed++
+    }
+  }
+
+  // ---- admission -------------------------------------------------------------------------------------------------
+
+  threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
+    return this.#parts.pool.threads()
+  }
+
+  queuedRun(key: RunKey): RunState | undefined {
+    const state = this.#parts.runs.get(key)
+    if (state?.life.type !== 'queued') return undefined
+    const { id, workflow } = state.meta
+    if (this.#parts.starts.isKnown(workflow)) return state
+    // It stays enqueued in the store until a host runs that has its code (G2).
+    if (!this.#unknownWorkflows.has(workflow)) {
+      this.#unknownWorkflows.add(workflow)
+      this.#parts.log('warn', { event: 'workflow-unknown', workflow, runId: id },
+        `Run "${id}" and others like it stay enqueued: no module given to open() defines workflow "${workflow}".`)
+    }
+    return undefined
+  }
+
+  mustBeAlone(state: RunState): boolean {
+    return state.progress.suspect || this.#parts.starts.isIsolated(state.meta.workflow)
+  }
+
+  admit(state: RunState, threadId: number): void {
+    this.hear(state, { type: 'run-admitted', threadId })
+  }
+
+  makeRoom(places: number, threadId: number | undefined): void {
+    const nowMs = this.#parts.clock.nowMs()
+    let left = places
+    for (const [key, state] of this.#idle) {
+      if (left === 0) return
+      if (state.life.type !== 'live' || (threadId !== undefined && state.life.threadId !== threadId)) continue
+      const refusedAtMs = this.#refusedAtMs.get(key)
+      if (refusedAtMs !== undefined && nowMs - refusedAtMs < REFUSAL_GRACE_MS) {
+        this.#parts.clock.schedule(REFUSAL_GRACE_MS, () => { this.#parts.commits.schedule() })
+        continue
+      }
+      left--
+      this.hear(state, { type: 'passivation-wanted', force: refusedAtMs !== undefined })
+    }
+  }
+
+  #lifeChanged(state: RunState, before: Life): void {
+    const { meta, progress, life } = state
+    if (life.type === 'queued' && before.type !== 'queued') {
+      this.admission.push({ priority: meta.priority, position: progress.queuePosition, key: meta.key })
+      this.#parts.commits.schedule()
+    }
+    if (life.type === 'live' && life.mode === 'waiting') {
+      this.#idle.set(meta.key, state)
+      if (this.admission.waiting > 0) this.#parts.commits.schedule()
+    } else this.#idle.delete(meta.key)
+    if (life.type !== 'live') this.#refusedAtMs.delete(meta.key)
+    else if (this.admission.isReservedFor(life.threadId, meta.key) && !this.mustBeAlone(state)) {
+      this.admission.release(life.threadId)
+      this.#parts.commits.schedule()
+    }
+    if (this.#onQuiet !== undefined) this.#checkQuiet()
+  }
+
+  // ---- effects and words -----------------------------------------------------------------------------------------
+
+  #perform(state: RunState, effect: Effect): void {
+    const { pool, timers, clock, log } = this.#parts
+    const { key } = state.meta
+    switch (effect.type) {
+      case 'tell-actor':
+        pool.tell(effect.threadId, key, effect.incarnation, effect.order)
+        return
+      case 'spawn-actor':
+        this.#spawn(state, effect.threadId, effect.incarnation)
+        return
+      case 'arm-timer':
+        timers.arm({ dueAtMs: effect.dueAtMs, key, slot: effect.slot })
+        return
+      case 'arm-grace':
+        clock.schedule(effect.graceMs, () => { this.#endIfAlive(key, effect.incarnation) })
+        return
+      case 'settle-waiters':
+        this.#parts.outcomeRecorded(state)
+        return
+      case 'log':
+        log(effect.level, { event: effect.event, ...effect.fields }, effect.message)
+    }
+  }
+
+  #spawn(state: RunState, threadId: number, incarnation: number): void {
+    const { store, pool } = this.#parts
+    const { key, id, workflow, args } = state.meta
+    if (state.life.type !== 'live' || state.progress.incarnation !== incarnation) return
+    const stored = state.journalLength === 0 && state.waits.size === 0 ? undefined : store.loadRun(key)
+    const journal = packEntries(stored === undefined ? [] : store.readJournal(key, 0, Number.MAX_SAFE_INTEGER))
+    const task = { type: 'spawn-actor', key, incarnation, id, workflow, args, journal, waits: stored?.waits ?? [] } as const
+    if (!pool.spawn(threadId, task)) {
+      this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was ending', deliberate: true })
+    }
+  }
+
+  /** The grace of an ending is over: a thread whose actor has not stopped by itself is ended. */
+  #endIfAlive(key: RunKey, incarnation: number): void {
+    const state = this.#parts.runs.loaded(key)
+    if (state?.life.type !== 'live' || state.progress.incarnation !== incarnation || state.progress.ending === undefined) return
+    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: state.meta.id, threadId: state.life.threadId },
+      `Run "${state.meta.id}" did not stop within its grace; its thread is ended, and its neighbours go on from their last checkpoints.`)
+    this.#parts.pool.endThread(state.life.threadId)
+  }
+
+  #pass(word: Word): void {
+    switch (word.type) {
+      case 'to-run': {
+        const state = this.#parts.runs.get(word.key)
+        if (state === undefined) return
+        // Of a run that finished earlier the outcome is not in memory.
+        if (word.input.type === 'awaiter-added' && isFinished(state.progress.status)) state.outcome ??= this.#parts.store.readOutcome(word.key)
+        this.hear(state, word.input)
+        return
+      }
+      case 'start-child':
+        this.children.start(word.parent, word.request)
+        return
+      case 'find-child':
+        this.children.find(word.parent, word.index, word.childId)
+    }
+  }
+
+  // ---- shutdown --------------------------------------------------------------------------------------------------
+
+  /** Resolves when no actor is at work: none is left, or all that are merely wait. */
+  whenQuiet(): Promise<void> {
+    return new Promise(resolve => {
+      this.#onQuiet = resolve
+      this.#checkQuiet()
+    })
+  }
+
+  #checkQuiet(): void {
+    for (const { life } of this.#parts.runs.live()) if (life.type === 'live' && life.mode !== 'waiting') return
+    this.#onQuiet?.()
+    this.#onQuiet = undefined
+  }
+
+  /** The threads are gone by our own will: what ran is to be spawned again by the next open(), and nobody crashed. */
+  abandonAll(): void {
+    for (const state of [...this.#parts.runs.live()]) {
+      this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was closed', deliberate: true })
+    }
+  }
+}
+
+function packEntries(entries: readonly Encoded[]): PackedEntries {
+  const ends = new Float64Array(entries.length)
+  let size = 0
+  for (const [i, entry] of entries.entries()) ends[i] = size += entry.length
+  const bytes = new Uint8Array(size)
+  for (const [i, entry] of entries.entries()) bytes.set(entry, i === 0 ? 0 : ends[i - 1]!)
+  return { bytes, ends }
+}

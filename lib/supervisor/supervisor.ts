@@ -1,0 +1,218 @@
+/**
+ * The supervisor: it owns the store and the threads, and carries every run to its outcome. It is written against a port
+ * (`receive` and `emit`) and knows nothing of its host; it may stand on a thread of its own or on the host's.
+ */
+import { createHistogram } from 'node:perf_hooks'
+import type { RecordableHistogram } from 'node:perf_hooks'
+import { decodeError, encodeError } from '../codec/error.ts'
+import type { Clock } from '../model/clock.ts'
+import type { RunKey } from '../model/run.ts'
+import type { HostMessage, SupervisorMessage, SupervisorOptions, SupervisorStats } from '../protocol/host.ts'
+import type { QueuePlace, Store } from '../store/contract.ts'
+import { Commits } from './commits.ts'
+import { countByStatus, Door } from './door.ts'
+import { ThreadPool } from './pool.ts'
+import { Runs } from './runs.ts'
+import { Shell } from './shell.ts'
+import type { ShellParts } from './shell.ts'
+import { Starts } from './starts.ts'
+import { Timers } from './timers.ts'
+
+export interface SupervisorDependencies {
+  openStore(options: SupervisorOptions): Store | Promise<Store>
+  emit(message: SupervisorMessage): void
+  /** The host is ending: no commit may begin any more. */
+  isStopRequested(): boolean
+  readonly clock: Clock
+  /** The file a worker thread begins with. */
+  readonly actorEntry: string
+}
+
+/** Runs recovered, and queue places read, in one commit. */
+const RECOVERY_PAGE = 1000
+/** Closing with a store that refuses: how often the last commit is tried. */
+const LAST_COMMIT_TRIES = 3
+
+export class Supervisor {
+  readonly #deps: SupervisorDependencies
+  readonly #store: Store
+  readonly #parts: ShellParts
+  readonly #shell: Shell
+  readonly #door: Door
+  readonly #delays: RecordableHistogram = createHistogram()
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens the store, boots the threads, recovers unfinished runs.
+   * A failed start undoes what it had done, in reverse order.
+   * @throws StoreInUseError, StoreFormatError, StoreUnavailableError, WorkflowModuleError
+   */
+  static async open(options: SupervisorOptions, deps: SupervisorDependencies): Promise<Supervisor> {
+    const store = await deps.openStore(options)
+    const supervisor = new Supervisor(options, deps, store)
+    try {
+      const workflows = await supervisor.#parts.pool.start()
+      supervisor.#parts.starts.define(workflows)
+      supervisor.#recover()
+      supervisor.#parts.timers.start()
+      supervisor.#parts.commits.schedule()
+    } catch (error) {
+      supervisor.#parts.timers.stop()
+      supervisor.#parts.commits.stop()
+      await supervisor.#parts.pool.destroy()
+      store.close()
+      throw error
+    }
+    return supervisor
+  }
+
+  private constructor(options: SupervisorOptions, deps: SupervisorDependencies, store: Store) {
+    const { clock } = deps
+    this.#deps = deps
+    this.#store = store
+    const runs = new Runs(store)
+    const timed = <T>(work: () => T): T => this.#timed(work)
+    this.#parts = {
+      store, clock, runs,
+      starts: new Starts(store, runs, clock),
+      commits: new Commits(store, clock, {
+        gather: () => { this.#shell.admission.run() },
+        committed: () => { runs.settle() },
+        refused: (error, attempt, retryMs) => { this.#refused(error, attempt, retryMs) },
+        recovered: () => { this.#log('info', { event: 'store-recovered' }, 'The store takes commits again.') },
+        isStopRequested: () => deps.isStopRequested(),
+      }),
+      timers: new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { timed(() => { this.#shell.timersDue(rows) }) }),
+      pool: new ThreadPool({
+        threads: options.threads,
+        modules: options.modules,
+        entry: deps.actorEntry,
+        ...(options.threadHeapMiB !== undefined && { threadHeapMiB: options.threadHeapMiB }),
+      }, {
+        facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
+        threadReady: () => { this.#parts.commits.schedule() },
+        released: (threadId, key, incarnation) => { this.#shell.released(threadId, key, incarnation) },
+        threadEnded: (threadId, end) => { this.#shell.threadEnded(threadId, end) },
+        argsChecked: message => { this.#shell.children.argsChecked(message.requestId, message) },
+        bootFailed: error => { this.#log('error', { event: 'thread-boot-failed', error }, `A worker thread could not be started again: ${String(error)}`) },
+      }),
+      actorsPerThread: options.actorsPerThread,
+      outcomeRecorded: state => { this.#door.outcomeRecorded(state) },
+      log: (level, fields, message) => { this.#log(level, fields, message) },
+      refuseEncoded: (refuse, error) => { refuse(decodeError(error)) },
+    }
+    this.#shell = new Shell(this.#parts)
+    this.#door = new Door(this.#shell, this.#parts, deps.emit, () => this.#stats())
+  }
+
+  get workflows(): readonly string[] {
+    return this.#parts.starts.known
+  }
+
+  receive(message: HostMessage): void {
+    if (message.type === 'forget-request') return this.#door.forget(message.requestId)
+    const { requestId, request } = message
+    if (request.type === 'close-supervisor') {
+      void this.close(request.mode, request.timeoutMs).then(() => { this.#deps.emit({ type: 'reply', requestId, value: undefined }) })
+      return
+    }
+    this.#timed(() => { this.#door.receive(requestId, request) })
+  }
+
+  /** In reverse order of start: admission, actors, timers, commits flushed, store closed. */
+  close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+    return this.#closing ??= this.#close(mode, timeoutMs)
+  }
+
+  /** The host's process is ending: the store is closed at once, and nothing more is acknowledged. */
+  stopNow(): void {
+    this.#parts.commits.stop()
+    this.#parts.timers.stop()
+    this.#store.close()
+  }
+
+  async #close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+    const { commits, pool, timers, clock } = this.#parts
+    this.#shell.admission.close()
+    this.#door.close()
+    if (mode === 'drain' && timeoutMs > 0) {
+      await new Promise<void>(resolve => {
+        const alarm = clock.schedule(timeoutMs, resolve)
+        void this.#shell.whenQuiet().then(() => {
+          alarm.cancel()
+          resolve()
+        })
+      })
+    }
+    pool.drain()
+    await pool.destroy()
+    timers.stop()
+    this.#shell.abandonAll()
+    for (let tries = 0; tries < LAST_COMMIT_TRIES && !commits.commit(); tries++) { /* refused: it was logged */ }
+    commits.stop()
+    this.#store.close()
+  }
+
+  /** From indexes, not by reading every run: what ran goes back to the queue, and the queue is as it was. */
+  #recover(): void {
+    const { runs, commits } = this.#parts
+    let recovered = 0
+    for (let after: RunKey | undefined; ;) {
+      const page = this.#store.runsInStatus('running', after, RECOVERY_PAGE)
+      for (const key of page) {
+        const state = runs.get(key)
+        if (state !== undefined) this.#shell.hear(state, { type: 'process-died' })
+      }
+      recovered += page.length
+      after = page.at(-1)
+      if (page.length < RECOVERY_PAGE) break
+    }
+    for (let after: QueuePlace | undefined; ;) {
+      const page = this.#store.scanQueue(after, RECOVERY_PAGE)
+      for (const { priority, position, key } of page) this.#shell.admission.push({ priority, position, key })
+      after = page.at(-1)
+      if (page.length < RECOVERY_PAGE) break
+    }
+    commits.commit()
+    if (recovered > 0) this.#log('info', { event: 'recovered', runs: recovered }, `${recovered} runs were at work when the last process ended; they go on from their last checkpoints.`)
+  }
+
+  #refused(error: unknown, attempt: number, retryMs: number): void {
+    this.#log('error', { event: 'commit-refused', attempt, retryMs, error },
+      `The store refused a commit (${String(error)}); nothing is acknowledged meanwhile, and it is tried again in ${retryMs} ms.`)
+  }
+
+  #log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void {
+    const { error, ...plain } = fields as { readonly error?: unknown }
+    this.#deps.emit({ type: 'log', level, fields: error === undefined ? plain : { ...plain, error: encodeError(error) }, message })
+  }
+
+  /** How long the supervisor is deaf while it works on something. */
+  #timed<T>(work: () => T): T {
+    const startedMs = performance.now()
+    try {
+      return work()
+    } finally {
+      this.#delays.record(Math.max(1, Math.round((performance.now() - startedMs) * 1e6)))
+    }
+  }
+
+  #stats(): SupervisorStats {
+    const { commits, pool } = this.#parts
+    const toMs = (nanoseconds: number): number => nanoseconds / 1e6
+    const eventLoopDelayMs = this.#delays.count === 0 ? { p50: 0, p99: 0, max: 0 }
+      : { p50: toMs(this.#delays.percentile(50)), p99: toMs(this.#delays.percentile(99)), max: toMs(this.#delays.max) }
+    this.#delays.reset()
+    return {
+      runs: countByStatus(status => this.#store.countRuns({ statuses: [status], order: 'oldest-first' })),
+      threads: [...pool.threads()].map(({ threadId, actors, worker }) => ({
+        threadId, actors, utilization: worker.performance.eventLoopUtilization().utilization, heapBytes: 0,
+      })),
+      steps: { ...this.#shell.steps },
+      respawns: this.#shell.respawns,
+      commits: commits.stats,
+      eventLoopDelayMs,
+      storeBytes: this.#store.sizeBytes(),
+    }
+  }
+}

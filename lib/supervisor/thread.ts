@@ -1,0 +1,94 @@
+/**
+ * The supervisor on a thread of its own. What must be done so that the process can end at any moment:
+ *  - the host sets `stop` and waits for 'closed' in its exit hook; this side looks at it before it opens the store, before
+ *    each commit and on each message, closes the store and says so;
+ *  - this thread is never ended from outside before that, because lmdb would be left in the midst of a transaction.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { encodeError } from '../codec/error.ts'
+import { TroupeClosedError } from '../errors.ts'
+import { CONTROL, CONTROL_STATE } from '../protocol/host.ts'
+import type { HostMessage, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import { systemClock } from '../system.ts'
+import { Supervisor } from './supervisor.ts'
+import type { SupervisorDependencies } from './supervisor.ts'
+
+export interface SupervisorThreadData {
+  readonly options: SupervisorOptions
+  readonly control: SharedArrayBuffer
+}
+
+/** What arrives at the thread: the host's messages of one tick, or the order to stop at once. */
+export type ToSupervisorThread = readonly HostMessage[] | 'stop'
+
+export async function runSupervisorThread(
+  port: MessagePort, data: SupervisorThreadData, dependencies: Pick<SupervisorDependencies, 'openStore' | 'actorEntry'>): Promise<void> {
+  const control = new Int32Array(data.control)
+  const isStopRequested = (): boolean => Atomics.load(control, CONTROL.stop) === 1
+  const setState = (state: number): void => {
+    Atomics.store(control, CONTROL.state, state)
+    Atomics.notify(control, CONTROL.state)
+  }
+  const out = new Outbox(port)
+  const early: HostMessage[] = []
+  let supervisor: Supervisor | undefined
+  let isClosed = false
+  const stop = (): void => {
+    if (isClosed) return
+    isClosed = true
+    supervisor?.stopNow()
+    setState(CONTROL_STATE.closed)
+  }
+  port.on('message', (messages: ToSupervisorThread) => {
+    if (messages === 'stop' || isStopRequested()) return stop()
+    for (const message of messages) {
+      if (supervisor === undefined) early.push(message)
+      else if (message.type === 'request' && message.request.type === 'close-supervisor') void close(message.requestId, message.request.mode, message.request.timeoutMs)
+      else supervisor.receive(message)
+    }
+  })
+  const close = async (requestId: number, mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> => {
+    await supervisor?.close(mode, timeoutMs)
+    isClosed = true
+    setState(CONTROL_STATE.closed)
+    out.send({ type: 'reply', requestId, value: undefined })
+    out.flush()
+    port.close() // nothing holds the thread any more
+  }
+  try {
+    if (isStopRequested()) throw new TroupeClosedError({ operation: 'open()' })
+    supervisor = await Supervisor.open(data.options, { ...dependencies, clock: systemClock, isStopRequested, emit: message => { out.send(message) } })
+  } catch (error) {
+    isClosed = true
+    setState(CONTROL_STATE.closed)
+    out.send({ type: 'open-failed', error: encodeError(error) })
+    out.flush()
+    port.close()
+    return
+  }
+  if (isStopRequested()) return stop()
+  setState(CONTROL_STATE.open)
+  out.send({ type: 'opened', workflows: supervisor.workflows })
+  for (const message of early) supervisor.receive(message)
+}
+
+/** Everything of one turn in one message. */
+class Outbox {
+  readonly #port: MessagePort
+  #messages: SupervisorMessage[] = []
+
+  constructor(port: MessagePort) {
+    this.#port = port
+  }
+
+  send(message: SupervisorMessage): void {
+    this.#messages.push(message)
+    if (this.#messages.length === 1) queueMicrotask(() => { this.flush() })
+  }
+
+  flush(): void {
+    if (this.#messages.length === 0) return
+    this.#port.postMessage(this.#messages)
+    this.#messages = []
+  }
+}

@@ -1,0 +1,131 @@
+/** The composition root: the door a host comes in by. */
+import { encodeValue } from './codec/value.ts'
+import { resolveFilter } from './client/filter.ts'
+import type { RunFilter } from './client/filter.ts'
+import { RunHandle } from './client/handle.ts'
+import { runInfo } from './client/info.ts'
+import type { RunInfo } from './client/info.ts'
+import { openThreadLink } from './client/link.ts'
+import type { OpenLink } from './client/link.ts'
+import { resolveCloseOptions, resolveStartOptions, resolveTroupeOptions } from './client/options.ts'
+import type { CloseOptions, StartOptions, TroupeOptions } from './client/options.ts'
+import { SupervisorProxy } from './client/proxy.ts'
+import { UnknownWorkflowError } from './errors.ts'
+import { checkName, refuse } from './options.ts'
+import type { StartRequest, SupervisorStats } from './protocol/host.ts'
+import { newRunId } from './system.ts'
+
+export type TroupeStats = SupervisorStats
+
+/** Runs read for one page of a listing, and started in one message. */
+const LIST_PAGE = 200
+
+export class Troupe implements AsyncDisposable {
+  readonly #proxy: SupervisorProxy
+
+  private constructor(proxy: SupervisorProxy) {
+    this.#proxy = proxy
+  }
+
+  /**
+   * Opens the store, starts the threads, checks that every workflow module loads, and recovers unfinished runs.
+   * @throws InvalidOptionError, StoreInUseError, StoreFormatError, StoreUnavailableError, WorkflowModuleError
+   */
+  static async open(options: TroupeOptions): Promise<Troupe> {
+    const { supervisor, logger } = resolveTroupeOptions(options)
+    const entry = new URL('../workers/supervisor.js', import.meta.url)
+    return Troupe.#connect(supervisor, openThreadLink(entry, message => { logger.error({ event: 'exit-timeout' }, message) }), logger)
+  }
+
+  /** @internal For tests: over another way to the supervisor. */
+  static async openOver(options: TroupeOptions, openLink: OpenLink): Promise<Troupe> {
+    const { supervisor, logger } = resolveTroupeOptions(options)
+    return Troupe.#connect(supervisor, openLink, logger)
+  }
+
+  static async #connect(...connection: Parameters<typeof SupervisorProxy.open>): Promise<Troupe> {
+    return new Troupe(await SupervisorProxy.open(...connection))
+  }
+
+  /**
+   * Starts a run; resolves once its start is durable. With an id that a run of this workflow has, it attaches to that run.
+   * `workflow` is what workflow() returned, a method decorated with it, or its name.
+   * @throws UnknownWorkflowError, RunIdTakenError, UnserializableValueError, InvalidOptionError
+   */
+  async start<A extends unknown[], R>(workflow: ((...args: A) => R) | string, args: A, options?: StartOptions): Promise<RunHandle<Awaited<R>>> {
+    const [handle] = await this.#start<A, R>(workflow, [{ args, ...(options !== undefined && { options }) }])
+    return handle!
+  }
+
+  /** Starts many in one commit: all or none. The handles come in the order of `runs`. */
+  async startMany<A extends unknown[], R>(
+    workflow: ((...args: A) => R) | string, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
+    if (!Array.isArray(runs)) refuse('runs', 'be an array of { args, options }', runs)
+    return this.#start<A, R>(workflow, runs)
+  }
+
+  async #start<A extends unknown[], R>(workflow: unknown, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
+    const name = workflowName(workflow)
+    const requests = runs.map(({ args, options }): StartRequest => {
+      if (!Array.isArray(args)) refuse('args', 'be the array of arguments', args)
+      return { ...resolveStartOptions(options, newRunId), workflow: name, args: encodeValue(args, () => ({ what: `the arguments of workflow "${name}"`, root: 'args' })) }
+    })
+    if (requests.length === 0) return []
+    const { ids } = await this.#proxy.ask<'start-runs'>({ type: 'start-runs', runs: requests })
+    return ids.map(id => new RunHandle<Awaited<R>>(this.#proxy, id))
+  }
+
+  /** @throws UnknownRunError when there is none */
+  async get<R = unknown>(id: string): Promise<RunHandle<R>> {
+    await this.#proxy.ask<'find-run'>({ type: 'find-run', id: checkName('id', id) })
+    return new RunHandle<R>(this.#proxy, id)
+  }
+
+  /** Runs by creation, read a page at a time as they are consumed; right while runs come and go. */
+  async *list(filter?: RunFilter): AsyncGenerator<RunInfo, void, undefined> {
+    const { query, limit, values } = resolveFilter(filter)
+    let left = limit
+    for (let after: string | undefined; left > 0;) {
+      const page = await this.#proxy.ask<'list-runs'>({ type: 'list-runs', query, after, limit: Math.min(left, LIST_PAGE), values })
+      for (const run of page.runs) yield runInfo(run)
+      left -= page.runs.length
+      if (page.next === undefined) return
+      after = page.next
+    }
+  }
+
+  /** How many runs the filter selects; its limit, if any, bounds the count. */
+  async count(filter?: RunFilter): Promise<number> {
+    const { query, limit } = resolveFilter(filter)
+    return Math.min(limit, await this.#proxy.ask<'count-runs'>({ type: 'count-runs', query }))
+  }
+
+  /** What it holds now: runs by status, actors and load by thread, commits, retries, respawns, event-loop delay. */
+  async stats(): Promise<TroupeStats> {
+    return this.#proxy.ask<'read-stats'>({ type: 'read-stats' })
+  }
+
+  /** Ends this Troupe; a result() that still waits rejects with TroupeClosedError. Further calls wait for the first. */
+  async close(options?: CloseOptions): Promise<void> {
+    const { mode, timeoutMs } = resolveCloseOptions(options)
+    await this.#proxy.close(mode, timeoutMs)
+  }
+
+  /** An open Troupe keeps the process alive until close(); after unref() it does not. */
+  unref(): this {
+    this.#proxy.setRef(false)
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function workflowName(workflow: unknown): string {
+  if (typeof workflow === 'string') return workflow
+  const name = typeof workflow === 'function' ? (workflow as { readonly workflowName?: unknown }).workflowName : undefined
+  if (typeof name === 'string') return name
+  const received = typeof workflow === 'function' ? `${workflow.name === '' ? 'an anonymous function' : `function ${workflow.name}`} (not made by workflow())` : String(workflow)
+  throw new UnknownWorkflowError({ workflow: received, known: [] })
+}
