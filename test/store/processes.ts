@@ -1,5 +1,6 @@
 /** Child processes that talk in lines. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -14,10 +15,16 @@ export interface Child {
   readonly ended: Promise<unknown>
 }
 
+/** A compiled module of test/store/fixtures. */
 export function spawnFixture(t: Test, name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`fixtures/${name}.js`, import.meta.url)), ...args], { env: { ...process.env, ...env } })
+  return spawnProgram(t, new URL(`fixtures/${name}.js`, import.meta.url), args, env)
+}
+
+export function spawnProgram(t: Test, module: URL, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
+  const file = fileURLToPath(module)
+  const child = spawn(process.execPath, [file, ...args], { env: { ...process.env, ...env } })
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  child.stderr.on('data', (chunk: Buffer) => t.comment(`${name}: ${chunk.toString()}`))
+  child.stderr.on('data', (chunk: Buffer) => t.comment(`${basename(file)}: ${chunk.toString()}`))
   child.stdin.on('error', () => {}) // it may be gone already
   const ended = new Promise(resolve => { child.once('close', resolve) })
   t.teardown(() => { child.kill('SIGKILL') })
