@@ -23,6 +23,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** Milliseconds from some fixed moment; never set back. For measuring, not for telling the time. */
+export function monotonicMs(): number {
+  return performance.now()
+}
+
 export function newRunId(): string {
   return uuidv7(Date.now(), randomBytes(10))
 }

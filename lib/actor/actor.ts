@@ -19,9 +19,12 @@ import type { SpawnTask } from '../protocol/thread.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { ChildRequest, Operations, Scope, StepDefinition } from '../workflow/context.ts'
 import type { WorkflowRegistry } from '../workflow/registry.ts'
+import { Deliveries } from './deliveries.ts'
+import type { Delivery } from './deliveries.ts'
 import { describeOperation, RecordedJournal } from './journal.ts'
 import { Operation } from './operation.ts'
 import type { OperationOutcome } from './operation.ts'
+import { captureArgs } from './step-args.ts'
 import { StepCall } from './step-call.ts'
 
 /** What an actor needs of the thread it lives in. */
@@ -39,12 +42,6 @@ export interface ActorHost {
   hasForeignResources(): boolean
 }
 
-/** Something to settle an operation with, in the order of the journal. */
-interface Delivery {
-  readonly index: number
-  outcome(): OperationOutcome
-}
-
 export class Actor implements Operations {
   readonly key: RunKey
   readonly incarnation: number
@@ -55,12 +52,10 @@ export class Actor implements Operations {
   readonly #waits: ReadonlyMap<number, Wait>
   readonly #operations = new Map<number, Operation>()
   readonly #dueEarly = new Set<number>()
-  #deliveries: Delivery[] = []
-  #delivered = 0
+  readonly #deliveries: Deliveries
   #nextIndex = 0
   /** The position the next entry from the supervisor has: those before it came with the spawn. */
   #nextPosition: number
-  #draining = false
   #status: 'running' | 'ending' | 'ended' = 'running'
   #endError: unknown
   /** Attempts and policies under way in this thread. */
@@ -78,7 +73,9 @@ export class Actor implements Operations {
     this.#task = task
     this.#recorded = new RecordedJournal(task.journal)
     this.#nextPosition = this.#recorded.length
-    this.#deliveries = this.#recorded.all().map(entry => ({ index: entry.head.index, outcome: () => entry.decode() }))
+    this.#deliveries = new Deliveries(
+      this.#recorded.all().map(entry => ({ index: entry.head.index, outcome: () => entry.decode() })),
+      delivery => this.#settle(delivery))
     this.#waits = new Map(task.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
     this.#scope = { run: { id: task.id, workflow: task.workflow, incarnation: task.incarnation }, operations: this }
   }
@@ -203,7 +200,7 @@ export class Actor implements Operations {
     }
     this.#operations.set(operation.index, operation)
     if (head === undefined) return { state: 'called', operation, wait }
-    this.#drain()
+    this.#deliveries.drain()
     return { state: 'recorded', operation }
   }
 
@@ -235,7 +232,7 @@ export class Actor implements Operations {
         if (order.position < this.#nextPosition) return // it came with the spawn
         this.#nextPosition = order.position + 1
         this.#acknowledge(order.index)
-        this.#deliver({ index: order.index, outcome: () => decodeEntry(order.entry) })
+        this.#deliveries.push({ index: order.index, outcome: () => decodeEntry(order.entry) })
         return
       case 'attempt-due': {
         const operation = this.#operations.get(order.index)
@@ -257,7 +254,7 @@ export class Actor implements Operations {
   #recordedOwn(index: number, position: number): void {
     this.#nextPosition = position + 1
     const outcome = this.#acknowledge(index)
-    if (outcome !== undefined) this.#deliver({ index, outcome: () => outcome })
+    if (outcome !== undefined) this.#deliveries.push({ index, outcome: () => outcome })
   }
 
   /** What this thread reported of an operation is recorded. */
@@ -269,42 +266,13 @@ export class Actor implements Operations {
     return operation.proposed
   }
 
-  #deliver(delivery: Delivery): void {
-    this.#deliveries.push(delivery)
-    this.#drain()
-  }
-
-  /**
-   * Settles what is next in the journal, once all continuations of what was settled before have run: the microtask comes
-   * after those that are queued now, and the tick after all that they queue in turn. A tick alone would come too early,
-   * because ticks queued from a tick run before the microtasks.
-   */
-  #drain(): void {
-    if (this.#draining || this.#delivered === this.#deliveries.length) return
-    this.#draining = true
-    queueMicrotask(() => {
-      process.nextTick(() => {
-        this.#draining = false
-        this.#settleNext()
-      })
-    })
-  }
-
-  #settleNext(): void {
-    if (this.#status === 'ended') return
-    const next = this.#deliveries[this.#delivered]
-    const operation = next === undefined ? undefined : this.#operations.get(next.index)
-    // Not called yet: the code still waits on something else, and the call will come back here.
-    if (next === undefined || operation === undefined) return
-    this.#delivered++
-    if (this.#delivered === this.#deliveries.length) {
-      this.#deliveries = []
-      this.#delivered = 0
-    }
-    this.#operations.delete(next.index)
-    operation.settle(next.outcome())
+  #settle(delivery: Delivery): boolean {
+    const operation = this.#operations.get(delivery.index)
+    if (this.#status === 'ended' || operation === undefined) return false
+    this.#operations.delete(delivery.index)
+    operation.settle(delivery.outcome())
     this.#stir()
-    this.#drain()
+    return true
   }
 
   #end(error: unknown): void {
@@ -316,8 +284,7 @@ export class Actor implements Operations {
       operation.onEnd?.(error)
       operation.reject(error)
     }
-    this.#deliveries = []
-    this.#delivered = 0
+    this.#deliveries.clear()
   }
 
   // ---- the end of a life -----------------------------------------------------------------------------------------
@@ -383,15 +350,14 @@ export class Actor implements Operations {
    * it does not.
    */
   stuckForMs(nowMs: number): number | undefined {
-    if (this.#status === 'ended' || this.#busy > 0 || this.#proposed > 0 || this.#draining || this.#hasWaiting()) return undefined
+    if (this.#status === 'ended' || this.#busy > 0 || this.#proposed > 0 || this.#deliveries.isDraining || this.#hasWaiting()) return undefined
     this.#idleSinceMs ??= nowMs
     return nowMs - this.#idleSinceMs
   }
 
   /** Nothing of it runs in this thread, and something outside will wake it. */
   #isWaiting(): boolean {
-    return this.#status === 'running' && this.#busy === 0 && this.#proposed === 0 && !this.#draining
-      && this.#delivered === this.#deliveries.length && this.#hasWaiting()
+    return this.#status === 'running' && this.#busy === 0 && this.#proposed === 0 && this.#deliveries.isQuiet && this.#hasWaiting()
   }
 
   #hasWaiting(): boolean {
@@ -420,22 +386,4 @@ export class Actor implements Operations {
 
 function kindOfWait(wait: Wait): EntryKind {
   return wait.type === 'retry' ? 'step' : wait.type
-}
-
-/**
- * The arguments as they were at the call, anew for each attempt: what a step does to them must not be seen by the workflow,
- * because on replay the step does not run, nor by the next attempt.
- */
-function captureArgs(args: readonly unknown[], definition: StepDefinition, workflow: string): () => readonly unknown[] {
-  if (args.every(isPrimitive)) return () => args
-  try {
-    const encoded = encodeValue(args, () => ({ what: `the arguments of step "${definition.name}" of workflow "${workflow}"`, root: 'args' }))
-    return () => decodeValue(encoded) as unknown[]
-  } catch (error) {
-    return () => { throw error }
-  }
-}
-
-function isPrimitive(value: unknown): boolean {
-  return value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol')
 }

@@ -12,6 +12,7 @@ import type { ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, readOrders, transferListOf, writeFact } from '../protocol/batch.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../protocol/thread.ts'
+import { monotonicMs } from '../system.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { WorkflowRegistry } from '../workflow/registry.ts'
 import { Actor } from './actor.ts'
@@ -100,11 +101,11 @@ export class ActorThread implements ActorHost {
     const queue = this.#runQueue
     if (queue.length === 0) return
     this.#runQueue = []
-    const startedMs = performance.now()
+    const startedMs = monotonicMs()
     let ran = 0
     // Each attempt's start was told by the flush above: if its code ends the thread, the supervisor knows whose it was.
     do queue[ran++]!()
-    while (ran < queue.length && performance.now() - startedMs < TURN_MS)
+    while (ran < queue.length && monotonicMs() - startedMs < TURN_MS)
     if (ran === queue.length) return
     this.#runQueue = [...queue.slice(ran), ...this.#runQueue]
     this.#scheduleTurn()
@@ -168,7 +169,7 @@ export class ActorThread implements ActorHost {
   #watch(actor: Actor): void {
     if (actor.stuckForMs(this.clock.nowMs()) === undefined) return
     this.#stuck.add(actor)
-    this.#stuckTimer ??= setTimeout(() => { this.#warnOfStuck() }, STUCK_AFTER_MS).unref()
+    if (this.#stuckTimer === undefined) this.#stuckTimer = setTimeout(() => { this.#warnOfStuck() }, STUCK_AFTER_MS).unref()
   }
 
   #warnOfStuck(): void {

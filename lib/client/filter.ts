@@ -1,7 +1,7 @@
 import type { RunStatus } from '../model/run.ts'
 import { RUN_STATUSES } from '../model/run.ts'
 import { checkBoolean, checkName, checkNumber, checkOneOf, checkOptions, refuse } from '../options.ts'
-import type { RunQuery } from '../store/contract.ts'
+import type { RunQuery } from '../protocol/records.ts'
 import { checkTags } from './options.ts'
 
 /** All given conditions must hold. */

@@ -99,7 +99,7 @@ export class RunHandle<R> {
         settle()
       }
       signal?.addEventListener('abort', aborted, { once: true })
-      reply.then(value => { stop(() => { resolve(value) }) }, (error: unknown) => { stop(() => { reject(error as Error) }) })
+      reply.then(value => { stop(() => { resolve(value) }) }, (error: unknown) => { stop(() => { reject(error) }) })
     })
   }
 }

@@ -9,7 +9,7 @@ import type { Wait } from '../codec/wait.ts'
 import { StepRetriesExhaustedError } from '../errors.ts'
 import type { RunStatus } from '../model/run.ts'
 import type { StepsPage } from '../protocol/host.ts'
-import type { ListedRun } from '../store/contract.ts'
+import type { ListedRun } from '../protocol/records.ts'
 
 export interface RunInfo {
   readonly id: string

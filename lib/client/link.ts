@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads'
 import { CONTROL, CONTROL_BYTES, CONTROL_STATE } from '../protocol/host.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import { monotonicMs } from '../system.ts'
 
 export interface SupervisorLink {
   send(messages: readonly HostMessage[]): void
@@ -57,11 +58,11 @@ function waitUntilClosed(state: Int32Array, worker: Worker | undefined, warn: (m
   if (Atomics.load(state, CONTROL.state) === CONTROL_STATE.closed || worker === undefined) return
   Atomics.store(state, CONTROL.stop, 1)
   worker.postMessage('stop')
-  const deadline = performance.now() + EXIT_WAIT_MS
+  const deadline = monotonicMs() + EXIT_WAIT_MS
   for (;;) {
     const now = Atomics.load(state, CONTROL.state)
     if (now === CONTROL_STATE.closed) return
-    const leftMs = deadline - performance.now()
+    const leftMs = deadline - monotonicMs()
     if (leftMs <= 0) break
     Atomics.wait(state, CONTROL.state, now, leftMs)
   }

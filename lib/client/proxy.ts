@@ -7,6 +7,7 @@ import { decodeError } from '../codec/error.ts'
 import { InternalError, TroupeClosedError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import type { HostMessage, HostReplies, HostRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import { monotonicMs } from '../system.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { OpenLink, SupervisorLink } from './link.ts'
 
@@ -159,7 +160,7 @@ export class SupervisorProxy {
       this.#onEnd?.()
       return
     }
-    const nowMs = performance.now()
+    const nowMs = monotonicMs()
     this.supervisorDeaths++
     this.#deathsAtMs.push(nowMs)
     while (nowMs - this.#deathsAtMs[0]! > DEATHS_WINDOW_MS) this.#deathsAtMs.shift()

@@ -82,7 +82,7 @@ export class BatchFields {
     this.writer.varint(this.moved.length)
     // A buffer that holds more than the value is not ours to give away.
     const whole = value.byteLength === value.buffer.byteLength && value.buffer instanceof ArrayBuffer
-    this.moved.push(whole ? value.buffer : value.slice().buffer as ArrayBuffer)
+    this.moved.push(whole ? value.buffer : value.slice().buffer)
   }
 
   optionalString(value: string | undefined): void {

@@ -1,7 +1,7 @@
 /** What the host's proxy and the supervisor say to each other. Values are bytes on the way; everything else is cloned. */
 import type { Encoded } from '../codec/encoded.ts'
-import type { Outcome, RunPage, RunQuery, ListedRun } from '../store/contract.ts'
 import type { RunStatus } from '../model/run.ts'
+import type { ListedRun, Outcome, RunPage, RunQuery } from './records.ts'
 
 export interface SupervisorOptions {
   /** A folder. */

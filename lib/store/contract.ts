@@ -9,60 +9,11 @@
  */
 import type { Encoded } from '../codec/encoded.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
+import type { ListedRun, Outcome, RunMeta, RunPage, RunProgress, RunQuery } from '../protocol/records.ts'
+
+export type { ListedRun, Outcome, RunMeta, RunPage, RunProgress, RunQuery }
 
 export type MaybePromise<T> = T
-
-/** What is fixed when a run is started. */
-export interface RunMeta {
-  readonly key: RunKey
-  /** Unique in the store; at most MAX_NAME_BYTES of UTF-8. */
-  readonly id: string
-  readonly workflow: string
-  readonly args: Encoded
-  readonly createdAtMs: number
-  readonly queue?: string
-  /** Lower first. */
-  readonly priority: number
-  readonly queueKey?: string
-  readonly deduplicationId?: string
-  readonly parent?: { readonly key: RunKey, readonly id: string, readonly index: number }
-  readonly forkedFrom?: string
-  readonly tags: Readonly<Record<string, string>>
-  /** Bound on the whole run from its first spawn. */
-  readonly timeoutMs?: number
-}
-
-/** What changes while it lives. Small, because it is written anew with each change of state. */
-export interface RunProgress {
-  readonly status: RunStatus
-  /** Lives of the actor so far; 0 before the first spawn. */
-  readonly incarnation: number
-  /** All crashes of a thread or process the actor was in, whoever was to blame. */
-  readonly crashes: number
-  /** Crashes that count against the respawn policy since the last checkpoint. */
-  readonly crashesAtMs: readonly number[]
-  /** Deaths of the process in a row while it ran, without a checkpoint between them. */
-  readonly processDeaths: number
-  /** It was on a thread that died among neighbours: it goes on alone on a thread until it is past the place. */
-  readonly suspect: boolean
-  /** Its place among runs of the same priority, ascending; meaningful while 'enqueued'. */
-  readonly queuePosition: number
-  readonly updatedAtMs: number
-  readonly startedAtMs?: number
-  readonly finishedAtMs?: number
-  readonly deadlineAtMs?: number
-  /** When a delayed run is to be enqueued. */
-  readonly startAtMs?: number
-  /** When a crashed run that is held back is to be enqueued again. */
-  readonly respawnAtMs?: number
-  /** Ending was asked for: by cancel(), or by the run's deadline. Its actor, if it has one, is being told. */
-  readonly ending?: { readonly reason: 'cancelled' | 'timed-out', readonly atMs: number, readonly graceMs: number }
-}
-
-export interface Outcome {
-  readonly type: 'result' | 'error'
-  readonly value: Encoded
-}
 
 /** Slots of timers that belong to the run itself; an operation's timer has the operation's index (>= 0) as its slot. */
 export const TIMER_SLOT = { start: -1, deadline: -2, respawn: -3 } as const
@@ -117,34 +68,6 @@ export interface StoredRun {
   readonly awaiters: readonly AwaiterRow[]
 }
 
-export interface ListedRun {
-  readonly meta: RunMeta
-  readonly progress: RunProgress
-  readonly outcome?: Outcome
-}
-
-/** All given conditions must hold. Bounds of time are half open: createdAfter <= createdAt < createdBefore... see each. */
-export interface RunQuery {
-  readonly ids?: readonly string[]
-  readonly idPrefix?: string
-  readonly workflows?: readonly string[]
-  readonly statuses?: readonly RunStatus[]
-  readonly queues?: readonly string[]
-  readonly parentId?: string
-  readonly tags?: Readonly<Record<string, string>>
-  /** Strictly after. */
-  readonly createdAfterMs?: number
-  /** Strictly before. */
-  readonly createdBeforeMs?: number
-  readonly order: 'newest-first' | 'oldest-first'
-}
-
-export interface RunPage {
-  readonly runs: readonly ListedRun[]
-  /** Give it back to go on where this page ended; absent at the end. Opaque, and right while runs come and go. */
-  readonly next?: string
-}
-
 export interface Store {
   /** A key no run of this store has had. */
   newRunKey(): RunKey
@@ -172,7 +95,7 @@ export interface Store {
   children(parent: RunKey, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
   /** Bytes it takes up now. */
   sizeBytes(): number
-  close(): MaybePromise<void>
+  close(): void | Promise<void>
 }
 
 export interface QueuePlace {

@@ -1,5 +1,4 @@
 /** What the host asks, one reply to each request. Whatever is told is durable first (I1). */
-import { encodeError } from '../codec/error.ts'
 import { encodeWait } from '../codec/wait.ts'
 import { TroupeClosedError, UnknownRunError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
@@ -7,6 +6,7 @@ import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
 import type { HostReplies, HostRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
 import type { ListedRun } from '../store/contract.ts'
+import { EncodedRefusal, refusalBytes } from './refusal.ts'
 import type { Shell, ShellParts } from './shell.ts'
 import type { RunState } from './state.ts'
 
@@ -34,7 +34,7 @@ export class Door {
   }
 
   receive(requestId: number, request: Exclude<HostRequest, { type: 'close-supervisor' }>): void {
-    const refuse = (error: unknown): void => { this.#emit({ type: 'refusal', requestId, error: encodeError(error) }) }
+    const refuse = (error: unknown): void => { this.#emit({ type: 'refusal', requestId, error: refusalBytes(error) }) }
     try {
       if (this.#isClosing) throw new TroupeClosedError({ operation: request.type })
       this.#handle(requestId, request, value => { this.#emit({ type: 'reply', requestId, value }) }, refuse)
@@ -139,7 +139,7 @@ export class Door {
         if (checked.size < unchecked.length || isRefused) return
         this.#orRefuse(refuse, () => { this.#startAll(requests.map(each => checked.get(each) ?? each), reply) })
       }, error => {
-        if (!isRefused) this.#parts.refuseEncoded(refuse, error)
+        if (!isRefused) refuse(new EncodedRefusal(error))
         isRefused = true
       })
     }

@@ -5,15 +5,16 @@
  *  - the pool places nothing by itself: each task names its thread, because admission has chosen one;
  *  - close() is never used: it ends busy threads early; destroy() after our own accounting is exact.
  */
+import { inspect } from 'node:util'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { decodeError } from '../codec/error.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, readFacts, transferListOf, writeOrder } from '../protocol/batch.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+import { EncodedRefusal } from './refusal.ts'
 
 export interface PoolOptions {
   readonly threads: number
@@ -87,7 +88,7 @@ export class ThreadPool {
 
   /**
    * Boots all threads and resolves with the workflows that their modules define.
-   * @throws WorkflowModuleError when a module does not load
+   * @throws EncodedRefusal of WorkflowModuleError when a module does not load
    */
   async start(): Promise<readonly WorkflowReport[]> {
     const boots: Promise<readonly WorkflowReport[]>[] = []
@@ -187,7 +188,7 @@ export class ThreadPool {
     worker.on('error', error => { thread.error ??= error })
     worker.on('exit', code => { this.#exited(thread, code) })
     const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules }, [port2]) as BootReport
-    if (report.type === 'boot-failed') throw decodeError(report.error)
+    if (report.type === 'boot-failed') throw new EncodedRefusal(report.error)
     thread.ready = true
     this.#listener.threadReady(threadId)
     return report.workflows
@@ -241,6 +242,6 @@ function describeEnd(thread: Thread, code: number): string {
   const { error, lastWords } = thread
   if (error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') return 'ran out of memory'
   if (lastWords !== undefined) return lastWords.cause
-  if (error !== undefined) return `ended with ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`
+  if (error !== undefined) return `ended with ${error instanceof Error ? `${error.name}: ${error.message}` : inspect(error)}`
   return `exited with code ${code}`
 }

@@ -37,8 +37,6 @@ export interface ShellParts {
   /** An outcome is durable. */
   outcomeRecorded(state: RunState): void
   log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void
-  /** An error that came as bytes goes on as it is. */
-  refuseEncoded(refuse: (error: unknown) => void, error: Encoded): void
 }
 
 export class Shell implements AdmissionHost {
@@ -186,7 +184,7 @@ export class Shell implements AdmissionHost {
   // ---- effects and words -----------------------------------------------------------------------------------------
 
   #perform(state: RunState, effect: Effect): void {
-    const { pool, timers, clock, log } = this.#parts
+    const { pool, timers, clock } = this.#parts
     const { key } = state.meta
     switch (effect.type) {
       case 'tell-actor':
@@ -205,7 +203,7 @@ export class Shell implements AdmissionHost {
         this.#parts.outcomeRecorded(state)
         return
       case 'log':
-        log(effect.level, { event: effect.event, ...effect.fields }, effect.message)
+        this.#parts.log(effect.level, { event: effect.event, ...effect.fields }, effect.message)
     }
   }
 
@@ -266,7 +264,7 @@ export class Shell implements AdmissionHost {
 
   /** The threads are gone by our own will: what ran is to be spawned again by the next open(), and nobody crashed. */
   abandonAll(): void {
-    for (const state of [...this.#parts.runs.live()]) {
+    for (const state of this.#parts.runs.live()) {
       this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was closed', deliberate: true })
     }
   }

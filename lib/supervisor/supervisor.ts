@@ -4,14 +4,15 @@
  */
 import { createHistogram } from 'node:perf_hooks'
 import type { RecordableHistogram } from 'node:perf_hooks'
-import { decodeError, encodeError } from '../codec/error.ts'
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions, SupervisorStats } from '../protocol/host.ts'
 import type { QueuePlace, Store } from '../store/contract.ts'
+import { monotonicMs } from '../system.ts'
 import { Commits } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
 import { ThreadPool } from './pool.ts'
+import { refusalBytes } from './refusal.ts'
 import { Runs } from './runs.ts'
 import { Shell } from './shell.ts'
 import type { ShellParts } from './shell.ts'
@@ -60,7 +61,7 @@ export class Supervisor {
       supervisor.#parts.timers.stop()
       supervisor.#parts.commits.stop()
       await supervisor.#parts.pool.destroy()
-      store.close()
+      await store.close()
       throw error
     }
     return supervisor
@@ -99,10 +100,9 @@ export class Supervisor {
       actorsPerThread: options.actorsPerThread,
       outcomeRecorded: state => { this.#door.outcomeRecorded(state) },
       log: (level, fields, message) => { this.#log(level, fields, message) },
-      refuseEncoded: (refuse, error) => { refuse(decodeError(error)) },
     }
     this.#shell = new Shell(this.#parts)
-    this.#door = new Door(this.#shell, this.#parts, deps.emit, () => this.#stats())
+    this.#door = new Door(this.#shell, this.#parts, message => { deps.emit(message) }, () => this.#stats())
   }
 
   get workflows(): readonly string[] {
@@ -125,10 +125,10 @@ export class Supervisor {
   }
 
   /** The host's process is ending: the store is closed at once, and nothing more is acknowledged. */
-  stopNow(): void {
+  async stopNow(): Promise<void> {
     this.#parts.commits.stop()
     this.#parts.timers.stop()
-    this.#store.close()
+    await this.#store.close()
   }
 
   async #close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
@@ -150,7 +150,7 @@ export class Supervisor {
     this.#shell.abandonAll()
     for (let tries = 0; tries < LAST_COMMIT_TRIES && !commits.commit(); tries++) { /* refused: it was logged */ }
     commits.stop()
-    this.#store.close()
+    await this.#store.close()
   }
 
   /** From indexes, not by reading every run: what ran goes back to the queue, and the queue is as it was. */
@@ -184,16 +184,16 @@ export class Supervisor {
 
   #log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void {
     const { error, ...plain } = fields as { readonly error?: unknown }
-    this.#deps.emit({ type: 'log', level, fields: error === undefined ? plain : { ...plain, error: encodeError(error) }, message })
+    this.#deps.emit({ type: 'log', level, fields: error === undefined ? plain : { ...plain, error: refusalBytes(error) }, message })
   }
 
   /** How long the supervisor is deaf while it works on something. */
   #timed<T>(work: () => T): T {
-    const startedMs = performance.now()
+    const startedMs = monotonicMs()
     try {
       return work()
     } finally {
-      this.#delays.record(Math.max(1, Math.round((performance.now() - startedMs) * 1e6)))
+      this.#delays.record(Math.max(1, Math.round((monotonicMs() - startedMs) * 1e6)))
     }
   }
 

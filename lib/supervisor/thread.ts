@@ -5,11 +5,11 @@
  *  - this thread is never ended from outside before that, because lmdb would be left in the midst of a transaction.
  */
 import type { MessagePort } from 'node:worker_threads'
-import { encodeError } from '../codec/error.ts'
 import { TroupeClosedError } from '../errors.ts'
 import { CONTROL, CONTROL_STATE } from '../protocol/host.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
 import { systemClock } from '../system.ts'
+import { refusalBytes } from './refusal.ts'
 import { Supervisor } from './supervisor.ts'
 import type { SupervisorDependencies } from './supervisor.ts'
 
@@ -36,8 +36,7 @@ export async function runSupervisorThread(
   const stop = (): void => {
     if (isClosed) return
     isClosed = true
-    supervisor?.stopNow()
-    setState(CONTROL_STATE.closed)
+    void Promise.resolve(supervisor?.stopNow()).finally(() => { setState(CONTROL_STATE.closed) })
   }
   port.on('message', (messages: ToSupervisorThread) => {
     if (messages === 'stop' || isStopRequested()) return stop()
@@ -61,7 +60,7 @@ export async function runSupervisorThread(
   } catch (error) {
     isClosed = true
     setState(CONTROL_STATE.closed)
-    out.send({ type: 'open-failed', error: encodeError(error) })
+    out.send({ type: 'open-failed', error: refusalBytes(error) })
     out.flush()
     port.close()
     return

@@ -99,7 +99,7 @@ function rejecting<T>(call: () => Promise<T>): Promise<T> {
   try {
     return call()
   } catch (error) {
-    return Promise.reject(error as Error)
+    return Promise.reject(error)
   }
 }
 

@@ -33,7 +33,7 @@ export function step<A extends unknown[], R>(target?: ((...args: A) => R) | Step
  */
 export function runStep<R>(fn: () => R, options?: StepOptions): Promise<Awaited<R>> {
   if (typeof fn !== 'function') throw new InvalidOptionError({ option: 'fn', rule: 'be a function', received: fn })
-  return call(resolveStepOptions(fn.name, options), undefined, [], fn as (...args: unknown[]) => unknown) as Promise<Awaited<R>>
+  return call(resolveStepOptions(fn.name, options), undefined, [], fn) as Promise<Awaited<R>>
 }
 
 function wrapStep<A extends unknown[], R>(definition: StepDefinition, fn: (...args: A) => R): Step<A, R> {

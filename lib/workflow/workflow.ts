@@ -47,9 +47,11 @@ export function workflow<A extends unknown[], R>(
     if (!context.static) {
       throw new InvalidOptionError({ option: '@workflow', rule: `decorate a static method: an instance has no durable identity, and "${String(context.name)}" is an instance method`, received: context.name })
     }
-    let self: unknown
-    context.addInitializer(function () { self = this })
-    return define(String(context.name), (...args) => (method as (...args: unknown[]) => unknown).apply(self, args), target) as never
+    const call = method as (...args: unknown[]) => unknown
+    // Inside a run, too, `this` is the class.
+    const bound: { call: (...args: unknown[]) => unknown } = { call }
+    context.addInitializer(function () { bound.call = call.bind(this) })
+    return define(String(context.name), (...args) => bound.call(...args), target) as never
   }
   return decorate
 }
