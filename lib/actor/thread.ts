@@ -20,6 +20,8 @@ import type { ActorHost } from './actor.ts'
 
 /** How long attempts may be started in one turn before what is finished is sent off: the supervisor must not wait for all of them. */
 const TURN_MS = 0.5
+/** A thread at work says at most this often how large its heap is. */
+const MEASURE_EVERY_MS = 500
 /** An actor that waits this long on something unknown is named in a warning. */
 const STUCK_AFTER_MS = 10_000
 
@@ -34,6 +36,7 @@ export class ActorThread implements ActorHost {
   readonly #stuck = new Set<Actor>()
   #runQueue: (() => void)[] = []
   #turnScheduled = false
+  #measuredMs = 0
   #stuckTimer: NodeJS.Timeout | undefined
 
   constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock) {
@@ -115,8 +118,16 @@ export class ActorThread implements ActorHost {
     if (this.#out.count > 0) {
       const batch = this.#out.take()
       this.#port.postMessage(batch, transferListOf(batch))
+      this.#measure()
     }
     for (const release of this.#ended.splice(0)) release()
+  }
+
+  #measure(): void {
+    const nowMs = monotonicMs()
+    if (nowMs - this.#measuredMs < MEASURE_EVERY_MS) return
+    this.#measuredMs = nowMs
+    this.#post({ type: 'thread-measured', heapBytes: process.memoryUsage().heapUsed })
   }
 
   #receive(message: Batch | ThreadOrder): void {

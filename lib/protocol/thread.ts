@@ -43,6 +43,8 @@ export type BootReport =
   | { readonly type: 'boot-failed', readonly error: Encoded }
 
 export type ThreadMessage =
+  /** How large its heap is, now and then. */
+  | { readonly type: 'thread-measured', readonly heapBytes: number }
   /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */
   | { readonly type: 'thread-dying', readonly key: RunKey | undefined, readonly incarnation: number, readonly index: number | undefined, readonly cause: string }
   | { readonly type: 'args-checked', readonly requestId: number, readonly args: Encoded }

@@ -7,6 +7,7 @@
  */
 import { inspect } from 'node:util'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { RunKey } from '../model/run.ts'
@@ -52,6 +53,10 @@ interface Thread {
   ready: boolean
   /** Actors whose task is under way. */
   readonly actors: Map<RunKey, number>
+  /** As it last said. */
+  heapBytes: number
+  /** Event-loop utilization is told since the last time it was asked for. */
+  measuredFrom: EventLoopUtilization
   lastWords: (ThreadMessage & { type: 'thread-dying' }) | undefined
   error: unknown
   deliberate: boolean
@@ -109,10 +114,21 @@ export class ThreadPool {
   }
 
   /** Threads that take actors, with how many each has. */
-  *threads(): Iterable<{ readonly threadId: number, readonly actors: number, readonly worker: Worker }> {
-    for (const { threadId, actors, ready, ended, deliberate, error, worker } of this.#threads.values()) {
-      if (ready && !ended && !deliberate && error === undefined) yield { threadId, actors: actors.size, worker }
+  *threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
+    for (const { threadId, actors, ready, ended, deliberate, error } of this.#threads.values()) {
+      if (ready && !ended && !deliberate && error === undefined) yield { threadId, actors: actors.size }
     }
+  }
+
+  /** Load by thread; utilization (0 to 1) since the last call. */
+  measure(): readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[] {
+    return [...this.#threads.values()].filter(({ ready, ended }) => ready && !ended).map(thread => {
+      const { threadId, actors, heapBytes, worker } = thread
+      const now = worker.performance.eventLoopUtilization()
+      const { utilization } = worker.performance.eventLoopUtilization(now, thread.measuredFrom)
+      thread.measuredFrom = now
+      return { threadId, actors: actors.size, utilization, heapBytes }
+    })
   }
 
   actorsOn(threadId: number): number {
@@ -179,7 +195,7 @@ export class ThreadPool {
     const worker = this.#piscina.threads.find(candidate => candidate.threadId === threadId)!
     const { port1, port2 } = new MessageChannel()
     const thread: Thread = {
-      worker, threadId, port: port1, out: new BatchWriter(writeOrder), ready: false, actors: new Map(),
+      worker, threadId, port: port1, out: new BatchWriter(writeOrder), ready: false, actors: new Map(), heapBytes: 0, measuredFrom: worker.performance.eventLoopUtilization(),
       lastWords: undefined, error: undefined, deliberate: false, ended: false,
     }
     this.#threads.set(threadId, thread)
@@ -202,6 +218,7 @@ export class ThreadPool {
   #receive(thread: Thread, message: Batch | ThreadMessage): void {
     if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
     else if (message.type === 'thread-dying') thread.lastWords ??= message
+    else if (message.type === 'thread-measured') thread.heapBytes = message.heapBytes
     else this.#listener.argsChecked(message)
   }
 

@@ -205,9 +205,7 @@ export class Supervisor {
     this.#delays.reset()
     return {
       runs: countByStatus(status => this.#store.countRuns({ statuses: [status], order: 'oldest-first' })),
-      threads: [...pool.threads()].map(({ threadId, actors, worker }) => ({
-        threadId, actors, utilization: worker.performance.eventLoopUtilization().utilization, heapBytes: 0,
-      })),
+      threads: pool.measure(),
       steps: { ...this.#shell.steps },
       respawns: this.#shell.respawns,
       commits: commits.stats,
