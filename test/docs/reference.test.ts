@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { InvalidOptionError, Troupe } from 'troupe'
+import { runStep, step, workflow } from 'troupe/workflow'
+import { RUN_TRANSITIONS } from '../../lib/model/run.ts'
+import { HOST_DEFAULTS } from '../../lib/client/options.ts'
+import { STEP_DEFAULTS } from '../../lib/workflow/step-options.ts'
+import { openTroupe } from '../harness.ts'
+
+const reference = readFileSync(new URL('../../../docs/reference.md', import.meta.url), 'utf8')
+
+/** The rows of the table under a heading, as cells without backquotes. */
+function table(heading: string): readonly (readonly string[])[] {
+  const section = reference.split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
+  const rows = section.split('\n').filter(line => line.startsWith('|')).slice(2)
+  return rows.map(row => row.split('|').slice(1, -1).map(cell => cell.trim().replaceAll('`', '')))
+}
+
+/** The options that the code knows, as its refusal of an unknown one lists them. */
+async function knownOptions(useUnknown: () => unknown): Promise<readonly string[]> {
+  try {
+    await useUnknown()
+  } catch (error) {
+    if (error instanceof InvalidOptionError) return /\(([^)]*)\); received/.exec(error.message)?.[1]?.split(', ') ?? []
+    throw error
+  }
+  return []
+}
+
+const unknown = { noSuchOption: 1 } as object
+
+t.test('every option the code knows is in the reference, and every one in the reference is known', async t => {
+  const troupe = await openTroupe(t, { workflows: new URL('../fixtures/docs/workflows.js', import.meta.url) })
+  const run = await troupe.start('documented', [])
+  const calls: readonly (readonly [string, () => unknown])[] = [
+    ['Troupe.open', () => Troupe.open(unknown as never)],
+    ['start, startMany', () => troupe.start('documented', [], unknown)],
+    ['step', () => step(() => {}, unknown)],
+    ['workflow', () => workflow(() => {}, unknown)],
+  ]
+  for (const [heading, call] of calls) {
+    const known = await knownOptions(call)
+    t.ok(known.length > 3, `${heading} knows ${known.length}`)
+    t.same([...known].sort(), table(heading).map(([name]) => name).sort(), heading)
+  }
+  const shared = table('result, cancel, close')
+  for (const [name, call] of [['result', () => run.result(unknown)], ['cancel', () => run.cancel(unknown)], ['close', () => troupe.close(unknown)]] as const) {
+    t.same([...await knownOptions(call)].sort(), shared.filter(row => row[0] === name).map(row => row[1]).sort(), name)
+  }
+  t.same(await knownOptions(() => runStep(() => {}, unknown)), await knownOptions(() => step(() => {}, unknown)))
+})
+
+t.test('the defaults in the reference are those of the code', async t => {
+  const defaults = Object.fromEntries(table('step').map(([name, value]) => [name, value]))
+  for (const [name, value] of Object.entries(STEP_DEFAULTS)) t.equal(defaults[name], String(value), `step ${name}`)
+  const open = Object.fromEntries(table('Troupe.open').map(([name, value]) => [name, value]))
+  t.equal(open['actorsPerThread'], String(HOST_DEFAULTS.actorsPerThread))
+  t.equal(open['durability'], `'${HOST_DEFAULTS.durability}'`)
+  const shared = table('result, cancel, close')
+  const value = (call: string, option: string): string | undefined => shared.find(row => row[0] === call && row[1] === option)?.[2]
+  t.equal(value('cancel', 'graceSeconds'), String(HOST_DEFAULTS.graceSeconds))
+  t.equal(value('close', 'mode'), `'${HOST_DEFAULTS.closeMode}'`)
+  t.equal(value('close', 'timeoutSeconds'), String(HOST_DEFAULTS.closeTimeoutSeconds))
+})
+
+t.test('the run states in the reference, and the moves between them, are those of the code', async t => {
+  const documented = Object.fromEntries(table('Run states').map(([state, , next]) => [
+    state, (next ?? '').replace(' by resume()', '').split(', ').filter(word => word !== '').sort()]))
+  const code = Object.fromEntries(Object.entries(RUN_TRANSITIONS).map(([state, next]) => [state, [...next].sort()]))
+  t.same(documented, code)
+})
