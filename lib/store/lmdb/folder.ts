@@ -3,7 +3,7 @@
  * what a cheap check can tell is told here, as an error, with nothing changed.
  */
 import { accessSync, closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { StoreFormatError, StoreUnavailableError } from '../../errors.ts'
 import { LOCK_NAME } from './lock.ts'
 import { pagesAreThere } from './pages.ts'
@@ -28,7 +28,7 @@ export function makeFolder(folder: string): void {
   let isDirectory
   try {
     isDirectory = statSync(folder, { throwIfNoEntry: false })?.isDirectory()
-    if (isDirectory === undefined) mkdirSync(folder, { recursive: true })
+    if (isDirectory === undefined) makeWithParents(resolve(folder))
     if (isDirectory !== false) {
       accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
       const data = join(folder, DATA_FILE)
@@ -41,6 +41,17 @@ export function makeFolder(folder: string): void {
   const network = NETWORK_FILE_SYSTEMS.get(statfsSync(folder).type >>> 0)
   if (network !== undefined) {
     throw new StoreUnavailableError({ store: folder, problem: `it lies on a network file system (${network}), on which neither its locks nor its memory map hold; use a local disk` })
+  }
+}
+
+/** Not mkdir's own `recursive`: on a file system that makes no folders (/proc) Node 20 loops in it for ever. */
+function makeWithParents(folder: string): void {
+  const parent = dirname(folder)
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined && parent !== folder) makeWithParents(parent)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // somebody else was quicker
   }
 }
 

@@ -5,7 +5,8 @@
  */
 import { crc32 } from 'node:zlib'
 import type { Encoded } from '../../codec/encoded.ts'
-import { Reader, Writer } from '../../codec/wire.ts'
+import type { Writer } from '../../codec/wire.ts';
+import { Reader } from '../../codec/wire.ts'
 import { StoreFormatError } from '../../errors.ts'
 import type { RunKey } from '../../model/run.ts'
 import type { Outcome, RunMeta, RunProgress } from '../contract.ts'

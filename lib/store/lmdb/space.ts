@@ -10,7 +10,23 @@ const BELIEVED_MS = 1_000
 /** A row dirties a page and, now and then, pages above it. */
 const BYTES_A_ROW = 8_192
 
+/** Where time and room come from; tests have their own. */
+export interface SpaceSources {
+  /** Monotonic: a clock that is set back must not stretch the trust. */
+  nowMs(): number
+  freeBytes(folder: string): number
+}
+
+const SYSTEM: SpaceSources = {
+  nowMs: () => performance.now(),
+  freeBytes: folder => {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize
+  },
+}
+
 export class FreeSpace {
+  readonly #sources: SpaceSources
   readonly #folder: string
   readonly #minFreeBytes: number
   #lookedAtMs = -Infinity
@@ -18,7 +34,8 @@ export class FreeSpace {
   /** The most that commits may have taken since. */
   #taken = 0
 
-  constructor(folder: string, minFreeBytes: number) {
+  constructor(folder: string, minFreeBytes: number, sources = SYSTEM) {
+    this.#sources = sources
     this.#folder = folder
     this.#minFreeBytes = minFreeBytes
   }
@@ -29,8 +46,7 @@ export class FreeSpace {
    */
   check(rows: number, bytes: number): boolean {
     const needed = rows * BYTES_A_ROW + bytes
-    // Monotonic: a clock that is set back must not stretch the trust.
-    const now = performance.now()
+    const now = this.#sources.nowMs()
     const looks = now - this.#lookedAtMs > BELIEVED_MS || this.#free - this.#taken - needed < this.#minFreeBytes
     if (looks) {
       this.#free = this.#freeBytes()
@@ -50,8 +66,7 @@ export class FreeSpace {
 
   #freeBytes(): number {
     try {
-      const { bavail, bsize } = statfsSync(this.#folder)
-      return bavail * bsize
+      return this.#sources.freeBytes(this.#folder)
     } catch (cause) {
       throw new StoreUnavailableError({ store: this.#folder, problem: `its folder cannot be reached (${(cause as Error).message})`, cause })
     }
