@@ -4,9 +4,9 @@
  */
 import { accessSync, closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { StoreFormatError, StoreUnavailableError } from '../../errors.ts'
+import { StoreFormatError, StoreUnavailableError, TroupeError } from '../../errors.ts'
 import { LOCK_NAME } from './lock.ts'
-import { pagesAreThere } from './pages.ts'
+import { pagesAreThere, rootsAreThere } from './pages.ts'
 
 export const DATA_FILE = 'data.mdb'
 export const LOCK_FILE = 'lock.mdb'
@@ -77,6 +77,8 @@ const MAGIC = 0xbeefc0de
 /** LMDB 1.0's, that lmdb 3 writes. */
 const DATA_VERSION = 2
 const META_PAGE_FLAG = 0x08
+/** Pages that one transaction can have taken and let go again at the end of the file: LMDB's MDB_IDL_UM_MAX. */
+const MOST_FREE_AT_END = 131_072n
 
 /** Where things are on a meta page (struct MDB_meta behind the header of a page), on a 64-bit machine. */
 const AT = { flags: 18, magic: 24, version: 28, pageSize: 48, freeRoot: 88, mainRoot: 136, lastPage: 144, transaction: 152 } as const
@@ -100,9 +102,10 @@ function inspectDataFile(folder: string): FolderState {
     const second = readMetaPage(folder, descriptor, first.pageSize, stat.size)
     const newest = second.transaction > first.transaction ? second : first
     const whole = Math.floor(stat.size / first.pageSize)
-    if (newest.lastPage >= BigInt(whole) && !pagesAreThere(descriptor, first.pageSize, whole, [newest.freeRoot, newest.mainRoot])) {
-      throw notAStore(folder, `is damaged (its file is cut short: page ${newest.lastPage} of ${whole} is missing)`)
-    }
+    const missing = newest.lastPage + 1n - BigInt(whole)
+    const roots = [newest.freeRoot, newest.mainRoot]
+    const isCut = missing > MOST_FREE_AT_END || !(missing > 0n ? pagesAreThere : rootsAreThere)(descriptor, first.pageSize, whole, roots)
+    if (isCut) throw notAStore(folder, missing > 0n ? `is damaged (its file is cut short: it should have ${newest.lastPage + 1n} pages and has ${whole})` : 'is damaged (its first pages are not where its header says)')
     return 'store'
   } finally {
     closeSync(descriptor)
@@ -130,4 +133,19 @@ function readMetaPage(folder: string, descriptor: number, at: number, size: numb
 
 export function notAStore(folder: string, problem: string, advice?: string): StoreFormatError {
   return new StoreFormatError({ what: `store "${folder}"`, problem, advice })
+}
+
+/**
+ * What lmdb or the system threw, as an error of ours: lmdb names damage by words, and both name troubles by number or by
+ * name. Anything else is a bug and stays what it is.
+ */
+export function readError(folder: string, error: unknown): unknown {
+  if (error instanceof TroupeError || !(error instanceof Error)) return error
+  const { message } = error
+  if (/^MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|VERSION_MISMATCH|INCOMPATIBLE|BAD_VALSIZE|CRYPTO_FAIL)/.test(message)) {
+    return new StoreFormatError({ what: `store "${folder}"`, problem: `is damaged (${message})`, cause: error })
+  }
+  const { code } = error as NodeJS.ErrnoException | { readonly code?: number }
+  if (!message.startsWith('MDB_') && typeof code !== 'number' && !/^E[A-Z]+$/.test(code ?? '')) return error
+  return new StoreUnavailableError({ store: folder, problem: message, cause: error })
 }

@@ -2,10 +2,10 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
-import { StoreFormatError, StoreUnavailableError, TroupeError } from '../../errors.ts'
+import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
 import type { Table, Tables } from './engine.ts'
-import { type FolderState, inspectFolder, LOCK_FILE, makeFolder, notAStore } from './folder.ts'
+import { type FolderState, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
 import { DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
@@ -45,10 +45,10 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     return new LmdbStore({ folder, root, tables, lock, space, nextKey: firstFreeKey(tables) })
   } catch (error) {
     await root?.close()
-    if (!hadLockFile && error instanceof StoreFormatError) rmSync(join(folder, LOCK_FILE), { force: true })
+    const told = readError(folder, error)
+    if (!hadLockFile && told instanceof StoreFormatError) rmSync(join(folder, LOCK_FILE), { force: true })
     await lock.release()
-    if (error instanceof TroupeError) throw error
-    throw new StoreUnavailableError({ store: folder, problem: `it could not be opened (${(error as Error).message})`, cause: error })
+    throw told
   }
 }
 

@@ -33,6 +33,14 @@ export function pagesAreThere(descriptor: number, pageSize: number, pages: numbe
   return true
 }
 
+/** Whether the roots alone are pages of a tree, at their places: two reads, for every opening. */
+export function rootsAreThere(descriptor: number, pageSize: number, pages: number, roots: readonly bigint[]): boolean {
+  const page = Buffer.alloc(pageSize)
+  return roots.every(root => root === NO_ROOT || (
+    root < BigInt(pages) && readSync(descriptor, page, 0, pageSize, Number(root) * pageSize) === pageSize &&
+    page.readBigUInt64LE(0) === root && pagesNamedBy(page, BigInt(pages)) !== undefined))
+}
+
 /** The pages that a page leads to; undefined if it makes no sense or leads past the end. */
 function pagesNamedBy(page: Buffer, pages: bigint): bigint[] | undefined {
   const flags = page.readUInt16LE(18)

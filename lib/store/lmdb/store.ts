@@ -13,7 +13,7 @@ import type { Change, ChangeResult, Outcome, QueuePlace, RunPage, RunQuery, Stor
 import { WriteBatch } from './batch.ts'
 import { ChangeWriter } from './changes.ts'
 import type { Table, Tables } from './engine.ts'
-import { DATA_FILE } from './folder.ts'
+import { DATA_FILE, readError } from './folder.ts'
 import { readEntries } from './journal.ts'
 import { KeyWriter, TABLES } from './keys.ts'
 import { countRuns, listRuns, runsInStatus } from './listing.ts'
@@ -91,9 +91,8 @@ export class LmdbStore implements Store {
    * lmdb of which `failure.applied` is not false.
    */
   commit(changes: readonly Change[]): readonly ChangeResult[] {
-    this.#assertOpen()
     if (this.#failure !== undefined) throw this.#unavailable('an earlier commit failed and it has not been opened anew since', this.#failure.cause)
-    const { results, lastStarted } = this.#changes.prepare(changes)
+    const { results, lastStarted } = this.#read(() => this.#changes.prepare(changes))
     const batch = this.#batch
     if (batch.size === 0) return results
     // Together with the run itself: a key is reserved by the commit that first needs it.
@@ -113,58 +112,47 @@ export class LmdbStore implements Store {
   }
 
   findRun(id: string): RunKey | undefined {
-    this.#assertOpen()
-    return this.#rows.findRun(id)
+    return this.#read(() => this.#rows.findRun(id))
   }
 
   findDuplicate(queue: string | undefined, deduplicationId: string): RunKey | undefined {
-    this.#assertOpen()
-    return this.#rows.findDuplicate(queue, deduplicationId)
+    return this.#read(() => this.#rows.findDuplicate(queue, deduplicationId))
   }
 
   loadRun(key: RunKey): StoredRun | undefined {
-    this.#assertOpen()
-    return this.#rows.load(key)
+    return this.#read(() => this.#rows.load(key))
   }
 
   readJournal(key: RunKey, fromPosition: number, limit: number): readonly Encoded[] {
-    this.#assertOpen()
-    return readEntries(this.#parts.tables.journal, key, fromPosition, limit)
+    return this.#read(() => readEntries(this.#parts.tables.journal, key, fromPosition, limit))
   }
 
   readOutcome(key: RunKey): Outcome | undefined {
-    this.#assertOpen()
-    return this.#rows.outcome(key)
+    return this.#read(() => this.#rows.outcome(key))
   }
 
   listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): RunPage {
-    this.#assertOpen()
-    return listRuns(this.#rows, query, page)
+    return this.#read(() => listRuns(this.#rows, query, page))
   }
 
   countRuns(query: RunQuery): number {
-    this.#assertOpen()
-    return countRuns(this.#rows, query)
+    return this.#read(() => countRuns(this.#rows, query))
   }
 
   runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): readonly RunKey[] {
-    this.#assertOpen()
-    return runsInStatus(this.#rows, status, after, limit)
+    return this.#read(() => runsInStatus(this.#rows, status, after, limit))
   }
 
   scanQueue(after: QueuePlace | undefined, limit: number): readonly QueuePlace[] {
-    this.#assertOpen()
-    return this.#rows.queue(after, limit)
+    return this.#read(() => this.#rows.queue(after, limit))
   }
 
   scanTimers(after: TimerRow | undefined, limit: number): readonly TimerRow[] {
-    this.#assertOpen()
-    return this.#rows.timers(after, limit)
+    return this.#read(() => this.#rows.timers(after, limit))
   }
 
   children(parent: RunKey, after: RunKey | undefined, limit: number): readonly RunKey[] {
-    this.#assertOpen()
-    return this.#rows.children(parent, after, limit)
+    return this.#read(() => this.#rows.children(parent, after, limit))
   }
 
   sizeBytes(): number {
@@ -180,6 +168,16 @@ export class LmdbStore implements Store {
       await this.#parts.root.close()
     } finally {
       await this.#parts.lock.release()
+    }
+  }
+
+  /** lmdb's own words for damage become ours. */
+  #read<T>(read: () => T): T {
+    this.#assertOpen()
+    try {
+      return read()
+    } catch (error) {
+      throw readError(this.#parts.folder, error)
     }
   }
 
