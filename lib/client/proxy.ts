@@ -41,6 +41,7 @@ export class SupervisorProxy {
   #opened!: { readonly resolve: () => void, readonly reject: (error: unknown) => void }
   #ended: Promise<void> | undefined
   #onEnd: (() => void) | undefined
+  #closeRequest: Extract<HostRequest, { type: 'close-supervisor' }> | undefined
   supervisorDeaths = 0
 
   /** Resolves once the supervisor has recovered what was unfinished; rejects with what open() is to throw. */
@@ -94,10 +95,15 @@ export class SupervisorProxy {
     if (this.#status === 'closed') return
     const over = new Promise<void>(resolve => { this.#onEnd = resolve })
     this.#link?.setRef(true)
-    if (this.#status === 'open') this.#send({ type: 'request', requestId: 0, request: { type: 'close-supervisor', mode, timeoutMs } })
+    this.#closeRequest = { type: 'close-supervisor', mode, timeoutMs }
+    if (this.#status === 'open') this.#sendClose()
     this.#status = 'closing'
     await over
     this.#finish()
+  }
+
+  #sendClose(): void {
+    if (this.#closeRequest !== undefined) this.#send({ type: 'request', requestId: 0, request: this.#closeRequest })
   }
 
   // ---- the link --------------------------------------------------------------------------------------------------
@@ -123,7 +129,7 @@ export class SupervisorProxy {
   #receive(message: SupervisorMessage): void {
     switch (message.type) {
       case 'opened':
-        if (this.#status === 'closing') return // closed while a new one was opening
+        if (this.#status === 'closing') return this.#sendClose() // it was to close while a new one was opening
         this.#status = 'open'
         for (const [requestId, { request }] of this.#pending) this.#send({ type: 'request', requestId, request })
         this.#opened.resolve()

@@ -67,8 +67,10 @@ export function threadEnded(draft: Draft, input: ThreadEnded, policy: RunPolicy)
   const interrupted = [...state.running.keys()]
   for (const index of interrupted) draft.running.push([index, undefined])
   if (draft.progress.ending !== undefined) return finishEnded(draft)
-  if (input.deliberate) return draft.enqueue()
-  draft.set({ crashes: draft.progress.crashes + 1 })
+  if (!input.deliberate) draft.set({ crashes: draft.progress.crashes + 1 })
+  // It merely waited, and goes on waiting without a thread: it is spawned again when something comes for it.
+  const merelyWaited = draft.progress.status === 'waiting'
+  if (input.deliberate || (!input.alone && merelyWaited)) return merelyWaited ? undefined : draft.enqueue()
   if (!input.alone) {
     draft.set({ suspect: true })
     draft.log('warn', 'run-respawned', { problem: input.problem },

@@ -17,6 +17,9 @@ import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
 import { EncodedRefusal } from './refusal.ts'
 
+/** A thread whose modules did not load is replaced after this. */
+const BOOT_AGAIN_MS = 1000
+
 export interface PoolOptions {
   readonly threads: number
   readonly threadHeapMiB?: number
@@ -101,7 +104,7 @@ export class ThreadPool {
       this.#piscina.on('workerCreate', (info: { readonly id: number }) => {
         const booted = this.#boot(info.id)
         if (boots.length === this.#options.threads) {
-          booted.catch((error: unknown) => { if (!this.#destroyed) this.#listener.bootFailed(error) })
+          booted.catch((error: unknown) => { this.#bootFailed(info.id, error) })
           return
         }
         booted.catch(() => {}) // awaited below
@@ -208,6 +211,14 @@ export class ThreadPool {
     thread.ready = true
     this.#listener.threadReady(threadId)
     return report.workflows
+  }
+
+  /** A thread that replaces an ended one could not load its modules: it is replaced in turn, a little later. */
+  #bootFailed(threadId: number, error: unknown): void {
+    const thread = this.#threads.get(threadId)
+    if (this.#destroyed || thread === undefined) return // it ended while it booted, and is replaced already
+    this.#listener.bootFailed(error)
+    setTimeout(() => { this.endThread(threadId) }, BOOT_AGAIN_MS).unref()
   }
 
   #run(threadId: number, task: ThreadTask, transferList: (ArrayBuffer | MessagePort)[]): Promise<unknown> {

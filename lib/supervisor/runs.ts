@@ -10,14 +10,17 @@ const MOST_QUEUED_IN_MEMORY = 10_000
 
 export class Runs {
   readonly #store: Store
+  readonly #loaded: () => void
   readonly #states = new Map<RunKey, RunState>()
   /** Ids and deduplication ids of runs that were started and are not durable yet. */
   readonly #startedIds = new Map<string, RunKey>()
   readonly #startedDuplicates = new Map<string, RunKey>()
   readonly #touched = new Set<RunState>()
 
-  constructor(store: Store) {
+  /** `loaded`: a run was read from the store; settle() is to be called in a later turn, also if nothing is decided about it. */
+  constructor(store: Store, loaded: () => void) {
     this.#store = store
+    this.#loaded = loaded
   }
 
   /** undefined: there is no such run. */
@@ -29,6 +32,7 @@ export class Runs {
     const state = stateFromStore(stored)
     this.#states.set(key, state)
     this.#touched.add(state)
+    this.#loaded()
     return state
   }
 

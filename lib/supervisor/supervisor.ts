@@ -71,7 +71,7 @@ export class Supervisor {
     const { clock } = deps
     this.#deps = deps
     this.#store = store
-    const runs = new Runs(store)
+    const runs = new Runs(store, () => { this.#parts.commits.schedule() })
     const timed = <T>(work: () => T): T => this.#timed(work)
     this.#parts = {
       store, clock, runs,
