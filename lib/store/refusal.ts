@@ -35,7 +35,14 @@ export function refusalOf(change: Change, refused: ReadonlyMap<RunKey, ChangeRes
     case 'run-changed': return refused.get(change.meta.key)
     case 'awaiter-added':
     case 'awaiter-removed': return refused.get(change.child) ?? refused.get(change.parent)
-    default: return refused.get(change.key)
+    case 'outcome-recorded':
+    case 'outcome-forgotten':
+    case 'entry-appended':
+    case 'entries-forgotten':
+    case 'wait-recorded':
+    case 'wait-removed':
+    case 'timer-set':
+    case 'timer-cleared': return refused.get(change.key)
   }
 }
 

@@ -152,7 +152,7 @@ async function answers(store: Store, lastKey: number): Promise<unknown> {
 t.test('both stores answer alike after any changes', async t => {
   const folder = t.testdir()
   let round = 0
-  await fc.assert(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 120 }), async moves => {
+  const details = await fc.check(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 120 }), async moves => {
     const options = { folder: `${folder}/${round++}`, durability: 'process-crash' } as const
     const memory = createMemoryStore()
     let lmdb = await openLmdbStore(options)
@@ -183,9 +183,7 @@ t.test('both stores answer alike after any changes', async t => {
   }), {
     numRuns: Number(process.env.TROUPE_MODEL_RUNS ?? 150),
     ...(process.env.TROUPE_MODEL_SEED === undefined ? {} : { seed: Number(process.env.TROUPE_MODEL_SEED) }),
-    reporter: details => {
-      t.comment(`seed ${details.seed}, ${details.numRuns} sequences`)
-      if (details.failed) t.fail(fc.defaultReportMessage(details) ?? 'failed')
-    },
   })
+  t.comment(`seed ${details.seed}, ${details.numRuns} sequences`)
+  t.notOk(details.failed, fc.defaultReportMessage(details) ?? 'no sequence tells them apart')
 })

@@ -23,6 +23,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StoreInUseError, StoreUnavailableError } from '../../errors.ts'
+import { systemClock } from '../../system.ts'
 
 /** What the lock leaves in the folder, published or not yet. */
 export const LOCK_NAME = /^supervisor-(\d+)-[0-9a-f]+\.(sock|new)$/
@@ -53,7 +54,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     await socket.release()
     if (attempt === ATTEMPTS) throw new StoreInUseError({ store: folder, pid: holder })
     // Chance parts two that came at once; a holder that stays is found again by all attempts.
-    await delay(Math.random() * LONGEST_PAUSE_MS)
+    await delay(systemClock.random() * LONGEST_PAUSE_MS)
   }
 }
 
@@ -89,7 +90,8 @@ async function findHolder(real: string, ownName: string): Promise<number | undef
     if (pid === undefined || name === ownName) continue
     if (kind === 'new') {
       // No holder yet: it will see us when it looks. One that stays unpublished for long belonged to a process that died there.
-      const age = Date.now() - (lstatSync(join(real, name), { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+      const now = systemClock.nowMs()
+      const age = now - (lstatSync(join(real, name), { throwIfNoEntry: false })?.mtimeMs ?? now)
       if (age > UNPUBLISHED_FOR_MS) rmSync(join(real, name), { force: true })
       continue
     }

@@ -29,8 +29,9 @@ export function seedOf(table: TableName, run: number, part = 0): number {
  */
 export function payloadOf(record: Uint8Array, table: TableName, run: number, part?: number): Uint8Array {
   const what = `a record of table "${table}" for run ${run}${part === undefined ? '' : ` (${part})`}`
-  if (record[0] !== FORMAT) {
-    throw new StoreFormatError({ what, problem: record.length > 0 && record[0]! > FORMAT ? `has format ${record[0]}, which this version does not know` : 'is damaged' })
+  const format = record[0] ?? 0
+  if (format !== FORMAT) {
+    throw new StoreFormatError({ what, problem: format > FORMAT ? `has format ${format}, which this version does not know` : 'is damaged' })
   }
   const payload = record.subarray(HEADER_BYTES)
   const crc = (record[1]! | (record[2]! << 8) | (record[3]! << 16) | (record[4]! << 24)) >>> 0

@@ -4,6 +4,7 @@
  */
 import { statfsSync } from 'node:fs'
 import { StoreUnavailableError } from '../../errors.ts'
+import { monotonicMs } from '../../system.ts'
 
 /** How long one look at the disk is believed, as long as little was written since. */
 const BELIEVED_MS = 1_000
@@ -18,7 +19,7 @@ export interface SpaceSources {
 }
 
 const SYSTEM: SpaceSources = {
-  nowMs: () => performance.now(),
+  nowMs: monotonicMs,
   freeBytes: folder => {
     const { bavail, bsize } = statfsSync(folder)
     return bavail * bsize
