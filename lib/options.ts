@@ -28,8 +28,8 @@ export function checkOptions(owner: string, options: unknown, known: readonly st
 }
 
 export function checkNumber(option: string, value: unknown, rule: NumberRule): number {
-  const { min, max = Number.MAX_SAFE_INTEGER, whole } = rule
-  const bounds = max === Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`
+  const { min, whole, max = whole === true ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE } = rule
+  const bounds = max >= Number.MAX_SAFE_INTEGER ? `>= ${min}` : `from ${min} to ${max}`
   if (typeof value !== 'number' || !(value >= min && value <= max) || (whole === true && !Number.isInteger(value))) {
     refuse(option, `be a ${whole === true ? 'whole number' : 'finite number'} ${bounds}`, value)
   }

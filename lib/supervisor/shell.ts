@@ -2,7 +2,7 @@
  * Applies what the pure core decides: in memory at once, to the store with the next commit, to everybody else after it (I1).
  * All that happens to a run goes through `hear`.
  */
-import type { Clock } from '../model/clock.ts'
+import type { Alarm, Clock } from '../model/clock.ts'
 import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
@@ -49,6 +49,8 @@ export class Shell implements AdmissionHost {
   readonly #unknownWorkflows = new Set<string>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
+  readonly #alarms = new Set<Alarm>()
+  #stopped = false
   #onQuiet: (() => void) | undefined
 
   constructor(parts: ShellParts) {
@@ -155,7 +157,7 @@ export class Shell implements AdmissionHost {
       if (state.life.type !== 'live' || (threadId !== undefined && state.life.threadId !== threadId)) continue
       const refusedAtMs = this.#refusedAtMs.get(key)
       if (refusedAtMs !== undefined && nowMs - refusedAtMs < REFUSAL_GRACE_MS) {
-        this.#parts.clock.schedule(REFUSAL_GRACE_MS, () => { this.#parts.commits.schedule() })
+        this.later(REFUSAL_GRACE_MS, () => { this.#parts.commits.schedule() })
         continue
       }
       left--
@@ -184,7 +186,7 @@ export class Shell implements AdmissionHost {
   // ---- effects and words -----------------------------------------------------------------------------------------
 
   #perform(state: RunState, effect: Effect): void {
-    const { pool, timers, clock } = this.#parts
+    const { pool, timers } = this.#parts
     const { key } = state.meta
     switch (effect.type) {
       case 'tell-actor':
@@ -197,7 +199,7 @@ export class Shell implements AdmissionHost {
         timers.arm({ dueAtMs: effect.dueAtMs, key, slot: effect.slot })
         return
       case 'arm-grace':
-        clock.schedule(effect.graceMs, () => { this.#endIfAlive(key, effect.incarnation) })
+        this.later(effect.graceMs, () => { this.#endIfAlive(key, effect.incarnation) })
         return
       case 'settle-waiters':
         this.#parts.outcomeRecorded(state)
@@ -246,6 +248,16 @@ export class Shell implements AdmissionHost {
     }
   }
 
+  /** Calls back after a while, unless the supervisor is closed before: an alarm that is left would hold its thread. */
+  later(delayMs: number, call: () => void): void {
+    if (this.#stopped) return
+    const alarm = this.#parts.clock.schedule(delayMs, () => {
+      this.#alarms.delete(alarm)
+      call()
+    })
+    this.#alarms.add(alarm)
+  }
+
   // ---- shutdown --------------------------------------------------------------------------------------------------
 
   /** Resolves when no actor is at work: none is left, or all that are merely wait. */
@@ -264,6 +276,8 @@ export class Shell implements AdmissionHost {
 
   /** The threads are gone by our own will: what ran is to be spawned again by the next open(), and nobody crashed. */
   abandonAll(): void {
+    this.#stopped = true
+    for (const alarm of this.#alarms) alarm.cancel()
     for (const state of this.#parts.runs.live()) {
       this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was closed', deliberate: true })
     }
