@@ -1,11 +1,12 @@
 /** Decisions on what an actor is at: spawning, at work, waiting. */
 import type { Draft } from './decision.ts'
 
-/** An actor that says anything is no longer merely waiting. */
+/** An actor that says anything is no longer merely waiting: if its thread or process dies now, it must live again. */
 export function stirred(draft: Draft): void {
   const { life } = draft
-  if (life.type !== 'live' || life.mode !== 'waiting') return
-  draft.life = { ...life, mode: 'active' }
+  if (life.type !== 'live') return
+  // While it is being let go its answer decides; what it is told meanwhile stays held back.
+  if (life.mode === 'waiting') draft.life = { ...life, mode: 'active' }
   if (draft.progress.status === 'waiting') draft.set({ status: 'running' })
 }
 
