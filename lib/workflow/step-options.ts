@@ -43,7 +43,7 @@ export function resolveStepOptions(functionName: string, options: unknown): Step
   const shouldRetry = optionalFunction('shouldRetry', given['shouldRetry'])
   const timeoutMs = optionalTimeoutMs('timeoutSeconds', given['timeoutSeconds'])
   return {
-    name: checkName('name', given['name'] ?? functionName),
+    name: checkName('name', given['name'] === undefined ? functionName : given['name']),
     retry: {
       retriesAllowed: checkBoolean('retriesAllowed', value.retriesAllowed),
       maxAttempts: checkNumber('maxAttempts', value.maxAttempts, { min: 1, whole: true }),

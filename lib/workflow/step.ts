@@ -32,8 +32,14 @@ export function step<A extends unknown[], R>(target?: ((...args: A) => R) | Step
  * `name` is required for arrow functions.
  */
 export function runStep<R>(fn: () => R, options?: StepOptions): Promise<Awaited<R>> {
-  if (typeof fn !== 'function') throw new InvalidOptionError({ option: 'fn', rule: 'be a function', received: fn })
-  return call(resolveStepOptions(fn.name, options), undefined, [], fn) as Promise<Awaited<R>>
+  let definition: StepDefinition
+  try {
+    if (typeof fn !== 'function') throw new InvalidOptionError({ option: 'fn', rule: 'be a function', received: fn })
+    definition = resolveStepOptions(fn.name, options)
+  } catch (error) {
+    return Promise.reject(error) // it returns a promise: what is wrong comes as a rejection, too
+  }
+  return call(definition, undefined, [], fn) as Promise<Awaited<R>>
 }
 
 function wrapStep<A extends unknown[], R>(definition: StepDefinition, fn: (...args: A) => R): Step<A, R> {

@@ -75,7 +75,7 @@ function resolveWorkflowOptions(functionName: string, fn: (...args: unknown[]) =
   const args = checkSchema(given['args'])
   const { maxRespawns, respawnWindowSeconds, isolated } = given
   return {
-    name: checkName('name', given['name'] ?? functionName),
+    name: checkName('name', given['name'] === undefined ? functionName : given['name']),
     fn,
     respawn: {
       maxRespawns: maxRespawns === undefined ? DEFAULT_RESPAWN_POLICY.maxRespawns : checkNumber('maxRespawns', maxRespawns, { min: 0, whole: true }),
