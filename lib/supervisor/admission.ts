@@ -136,7 +136,11 @@ export class Admission {
         if (this.#reserved.get(threadId) === undefined) return this.#host.makeRoom(actors, threadId)
       } else if (best === undefined || actors < load.get(best)!) best = threadId
     }
-    if (best === undefined || (load.size > 1 && this.#reserved.size >= load.size - 1)) return
+    if (best === undefined || (load.size > 1 && this.#reserved.size >= load.size - 1)) {
+      // Those who have a thread to themselves may merely wait, even for the one that is to follow: then they make room.
+      for (const threadId of this.#reserved.keys()) this.#host.makeRoom(1, threadId)
+      return
+    }
     this.#reserved.set(best, undefined)
     this.#host.makeRoom(load.get(best)!, best)
   }
