@@ -34,6 +34,14 @@ interface SmallRow {
   value: Uint8Array | undefined
 }
 
+/** A row of `dedup`. */
+interface DuplicateRow {
+  readonly queue: string | undefined
+  readonly deduplicationId: string
+  readonly holderBefore: RunKey | undefined
+  holder: RunKey | undefined
+}
+
 const NOTHING = new Uint8Array(0)
 
 export class ChangeWriter {
@@ -46,8 +54,8 @@ export class ChangeWriter {
   readonly #small = new Map<string, SmallRow>()
   /** Lengths of the journals as this commit leaves them, of runs that forget entries. */
   readonly #lengths = new Map<RunKey, number>()
-  /** Who holds a deduplication id as this commit leaves it. */
-  readonly #duplicates = new Map<string, RunKey | undefined>()
+  /** Who holds the deduplication ids that this commit touches. */
+  readonly #duplicates = new Map<string, DuplicateRow>()
 
   constructor(rows: Rows, batch: WriteBatch) {
     this.#rows = rows
@@ -82,6 +90,7 @@ export class ChangeWriter {
     }
     for (const [run, outcome] of this.#outcomes) this.#writeOutcome(run, outcome)
     for (const row of this.#small.values()) this.#writeSmall(row)
+    for (const row of this.#duplicates.values()) this.#writeDuplicate(row)
     return { results, lastStarted }
   }
 
@@ -96,12 +105,14 @@ export class ChangeWriter {
 
   #take(change: Exclude<Change, { type: 'entry-appended' }>): void {
     switch (change.type) {
-      case 'run-started': this.#runs.set(change.meta.key, { meta: change.meta, before: undefined, after: change.progress }); return
+      case 'run-started':
+        this.#runs.set(change.meta.key, { meta: change.meta, before: undefined, after: change.progress })
+        return this.#takeDuplicate(change.meta, change.progress)
       case 'run-changed': {
         const delta = this.#runs.get(change.meta.key)
         if (delta === undefined) this.#runs.set(change.meta.key, { meta: change.meta, before: change.before, after: change.after })
         else delta.after = change.after
-        return
+        return this.#takeDuplicate(change.meta, change.after)
       }
       case 'outcome-recorded': this.#outcomes.set(change.key, change.outcome); return
       case 'outcome-forgotten': this.#outcomes.set(change.key, undefined); return
@@ -193,27 +204,34 @@ export class ChangeWriter {
       if (meta.queue !== undefined) this.#record.string(meta.queue)
       batch.put('queue', this.#record.view(), seedOf('queue', key))
     }
-    if (meta.deduplicationId !== undefined) this.#writeDuplicate(meta, meta.deduplicationId, after)
   }
 
   #statusKey(meta: RunMeta, progress: RunProgress): void {
     this.#batch.key.u8(STATUS_BYTES[progress.status]).f64(meta.createdAtMs).u48(meta.key)
   }
 
-  /** An unfinished run holds its deduplication id if nobody else does; a finished one lets go of it. */
-  #writeDuplicate(meta: RunMeta, deduplicationId: string, after: RunProgress): void {
-    const name = JSON.stringify([meta.queue ?? null, deduplicationId])
-    const holder = this.#duplicates.has(name) ? this.#duplicates.get(name) : this.#rows.findDuplicate(meta.queue, deduplicationId)
-    if (isFinished(after.status)) {
-      if (holder !== meta.key) return
-      dedupKey(this.#batch.key, meta.queue, deduplicationId)
-      this.#batch.remove('dedup')
-      this.#duplicates.set(name, undefined)
-    } else if (holder === undefined) {
-      dedupKey(this.#batch.key, meta.queue, deduplicationId)
-      this.#putRun('dedup', meta.key)
-      this.#duplicates.set(name, meta.key)
+  /**
+   * An unfinished run holds its deduplication id if nobody else does; a finished one lets go of it. Change by change, not as
+   * the commit leaves the runs: who comes while the id is held does not get it, even if it is let go of later in the commit.
+   */
+  #takeDuplicate({ key, queue, deduplicationId }: RunMeta, progress: RunProgress): void {
+    if (deduplicationId === undefined) return
+    const name = JSON.stringify([queue ?? null, deduplicationId])
+    let row = this.#duplicates.get(name)
+    if (row === undefined) {
+      const holder = this.#rows.findDuplicate(queue, deduplicationId)
+      row = { queue, deduplicationId, holderBefore: holder, holder }
+      this.#duplicates.set(name, row)
     }
+    if (!isFinished(progress.status)) row.holder ??= key
+    else if (row.holder === key) row.holder = undefined
+  }
+
+  #writeDuplicate({ queue, deduplicationId, holderBefore, holder }: DuplicateRow): void {
+    if (holder === holderBefore) return
+    dedupKey(this.#batch.key, queue, deduplicationId)
+    if (holder === undefined) this.#batch.remove('dedup')
+    else this.#putRun('dedup', holder)
   }
 
   #writeOutcome(run: RunKey, outcome: Outcome | undefined): void {
