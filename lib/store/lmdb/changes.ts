@@ -1,8 +1,8 @@
 /**
  * Turns the changes of a commit into rows to put and remove. What happens to one row several times in a commit is
  * written once, as the last of them leaves it; a run that changes twice moves its index entries once, from where the first
- * found them to where the last leaves them. Journal entries go straight through: theirs is the hot path, and no two of
- * a commit share a row unless some were forgotten, which keeps its order.
+ * found them to where the last leaves them. Journal entries go straight to the journal, all of a commit into one row: theirs
+ * is the hot path.
  *
  * All reads happen here, before the transaction.
  */
@@ -11,7 +11,7 @@ import { isFinished, type RunKey } from '../../model/run.ts'
 import type { Change, ChangeResult, Outcome, RunMeta, RunProgress } from '../contract.ts'
 import { APPLIED, refusalOf, refusedRuns, STARTED } from '../refusal.ts'
 import type { WriteBatch } from './batch.ts'
-import { appendEntry, forgetEntries, journalLength } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { dedupKey, KeyWriter, STATUS_BYTES, type TableName } from './keys.ts'
 import { seedOf, writeMeta, writeOutcome, writeProgress } from './records.ts'
 import type { Rows } from './rows.ts'
@@ -34,31 +34,23 @@ interface SmallRow {
   value: Uint8Array | undefined
 }
 
-/** A row of `dedup`. */
-interface DuplicateRow {
-  readonly queue: string | undefined
-  readonly deduplicationId: string
-  readonly holderBefore: RunKey | undefined
-  holder: RunKey | undefined
-}
-
 const NOTHING = new Uint8Array(0)
 
 export class ChangeWriter {
   readonly #rows: Rows
+  readonly #journal: Journal
   readonly #batch: WriteBatch
   readonly #record = new Writer(1024)
   readonly #number = new KeyWriter(8)
   readonly #runs = new Map<RunKey, RunDelta>()
   readonly #outcomes = new Map<RunKey, Outcome | undefined>()
   readonly #small = new Map<string, SmallRow>()
-  /** Lengths of the journals as this commit leaves them, of runs that forget entries. */
-  readonly #lengths = new Map<RunKey, number>()
-  /** Who holds the deduplication ids that this commit touches. */
-  readonly #duplicates = new Map<string, DuplicateRow>()
+  /** Who holds a deduplication id as this commit leaves it. */
+  readonly #duplicates = new Map<string, { readonly queue: string | undefined, readonly id: string, holder: RunKey | undefined }>()
 
-  constructor(rows: Rows, batch: WriteBatch) {
+  constructor(rows: Rows, journal: Journal, batch: WriteBatch) {
     this.#rows = rows
+    this.#journal = journal
     this.#batch = batch
   }
 
@@ -67,16 +59,12 @@ export class ChangeWriter {
     this.#clear()
     const refused = refusedRuns(changes, id => this.#rows.findRun(id))
     const results: ChangeResult[] = []
-    const forgets = changes.some(change => change.type === 'entries-forgotten')
     for (const change of changes) {
       const refusal = refused.size === 0 ? undefined : refusalOf(change, refused)
       if (refusal !== undefined) results.push(refusal)
       else {
-        if (change.type !== 'entry-appended') this.#take(change)
-        else {
-          appendEntry(this.#batch, change.key, change.position, change.entry)
-          if (forgets) this.#lengths.set(change.key, change.position + 1)
-        }
+        if (change.type === 'entry-appended') this.#journal.append(change.key, change.position, change.entry)
+        else this.#take(change)
         results.push(change.type === 'run-started' ? STARTED : APPLIED)
       }
     }
@@ -89,8 +77,9 @@ export class ChangeWriter {
       this.#writeProgress(delta)
     }
     for (const [run, outcome] of this.#outcomes) this.#writeOutcome(run, outcome)
+    this.#writeDuplicates()
     for (const row of this.#small.values()) this.#writeSmall(row)
-    for (const row of this.#duplicates.values()) this.#writeDuplicate(row)
+    this.#journal.write(this.#batch)
     return { results, lastStarted }
   }
 
@@ -99,7 +88,7 @@ export class ChangeWriter {
     this.#runs.clear()
     this.#outcomes.clear()
     this.#small.clear()
-    this.#lengths.clear()
+    this.#journal.begin()
     this.#duplicates.clear()
   }
 
@@ -107,21 +96,18 @@ export class ChangeWriter {
     switch (change.type) {
       case 'run-started':
         this.#runs.set(change.meta.key, { meta: change.meta, before: undefined, after: change.progress })
-        return this.#takeDuplicate(change.meta, change.progress)
+        this.#takeDuplicate(change.meta, change.progress)
+        return
       case 'run-changed': {
+        this.#takeDuplicate(change.meta, change.after)
         const delta = this.#runs.get(change.meta.key)
         if (delta === undefined) this.#runs.set(change.meta.key, { meta: change.meta, before: change.before, after: change.after })
         else delta.after = change.after
-        return this.#takeDuplicate(change.meta, change.after)
+        return
       }
       case 'outcome-recorded': this.#outcomes.set(change.key, change.outcome); return
       case 'outcome-forgotten': this.#outcomes.set(change.key, undefined); return
-      case 'entries-forgotten': {
-        const length = this.#lengths.get(change.key) ?? journalLength(this.#rows.tables.journal, change.key)
-        forgetEntries(this.#batch, change.key, change.fromPosition, length)
-        this.#lengths.set(change.key, Math.min(length, change.fromPosition))
-        return
-      }
+      case 'entries-forgotten': return this.#journal.forget(change.key, change.fromPosition)
       case 'wait-recorded': return this.#smallRow('waits', change.key, change.index, 0, change.wait)
       case 'wait-removed': return this.#smallRow('waits', change.key, change.index, 0, undefined)
       case 'timer-set': return this.#smallRow('timers', change.dueAtMs, change.key, change.slot, NOTHING)
@@ -211,27 +197,28 @@ export class ChangeWriter {
   }
 
   /**
-   * An unfinished run holds its deduplication id if nobody else does; a finished one lets go of it. Change by change, not as
-   * the commit leaves the runs: who comes while the id is held does not get it, even if it is let go of later in the commit.
+   * An unfinished run holds its deduplication id if nobody else does; a finished one lets go of it. In the order of the
+   * changes: who lets go and who takes within one commit depends on it.
    */
-  #takeDuplicate({ key, queue, deduplicationId }: RunMeta, progress: RunProgress): void {
-    if (deduplicationId === undefined) return
-    const name = JSON.stringify([queue ?? null, deduplicationId])
-    let row = this.#duplicates.get(name)
-    if (row === undefined) {
-      const holder = this.#rows.findDuplicate(queue, deduplicationId)
-      row = { queue, deduplicationId, holderBefore: holder, holder }
-      this.#duplicates.set(name, row)
+  #takeDuplicate(meta: RunMeta, after: RunProgress): void {
+    const { key, queue, deduplicationId: id } = meta
+    if (id === undefined) return
+    const name = JSON.stringify([queue ?? null, id])
+    let duplicate = this.#duplicates.get(name)
+    if (duplicate === undefined) {
+      duplicate = { queue, id, holder: this.#rows.findDuplicate(queue, id) }
+      this.#duplicates.set(name, duplicate)
     }
-    if (!isFinished(progress.status)) row.holder ??= key
-    else if (row.holder === key) row.holder = undefined
+    if (!isFinished(after.status)) duplicate.holder ??= key
+    else if (duplicate.holder === key) duplicate.holder = undefined
   }
 
-  #writeDuplicate({ queue, deduplicationId, holderBefore, holder }: DuplicateRow): void {
-    if (holder === holderBefore) return
-    dedupKey(this.#batch.key, queue, deduplicationId)
-    if (holder === undefined) this.#batch.remove('dedup')
-    else this.#putRun('dedup', holder)
+  #writeDuplicates(): void {
+    for (const { queue, id, holder } of this.#duplicates.values()) {
+      dedupKey(this.#batch.key, queue, id)
+      if (holder === undefined) this.#batch.remove('dedup')
+      else this.#putRun('dedup', holder)
+    }
   }
 
   #writeOutcome(run: RunKey, outcome: Outcome | undefined): void {

@@ -10,7 +10,7 @@
  * | args     | run u48                            | start                          | bytes               | loadRun, listings    |
  * | progress | run u48                            | start                          | RunProgress         | loadRun, listings    |
  * | outcomes | run u48                            | start                          | type, bytes         | readOutcome          |
- * | journal  | run u48, position u32              | run, then order of commit      | bytes               | readJournal          |
+ * | journal  | run u48, first position u32       | run, then order of commit      | chunk of entries    | readJournal          |
  * | waits    | run u48, index u32                 | run, then operation            | bytes               | loadRun              |
  * | timers   | due f64, run u48, slot i32         | due time                       | (none)              | scanTimers           |
  * | queue    | priority f64, position f64, run u48| order of admission             | name of the queue   | scanQueue            |
@@ -19,6 +19,7 @@
  * | parents  | parent u48, run u48                | parent, then start             | (none)              | children, parentId   |
  * | awaiters | child u48, parent u48, index u32   | child                          | (none)              | loadRun              |
  * | dedup    | u8, length u16, queue, id (UTF-8)  | -                              | run u48             | findDuplicate        |
+ * | log      | record u48                         | order of commit                | entries of all runs | open                 |
  *
  * Limits: LMDB takes keys of 1 to 1978 bytes. The longest here is dedup's, 3 + 512 + 512. No table is read in the order of
  * its strings but `ids`, whose ranges are prefixes, so UTF-8 as it stands will do: NULs and all planes included.
@@ -28,7 +29,7 @@ import type { RunStatus } from '../../model/run.ts'
 /** In the order of the table above; a batch names a table by its place here. */
 export const TABLES = [
   'meta', 'ids', 'metas', 'args', 'progress', 'outcomes', 'journal', 'waits',
-  'timers', 'queue', 'status', 'created', 'parents', 'awaiters', 'dedup',
+  'timers', 'queue', 'status', 'created', 'parents', 'awaiters', 'dedup', 'log',
 ] as const
 
 export type TableName = typeof TABLES[number]

@@ -8,7 +8,7 @@ import type { Table, Tables } from './engine.ts'
 import { type FolderState, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
-import { DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
+import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
 import { payloadOf, seedOf } from './records.ts'
 import { FreeSpace } from './space.ts'
 import { LmdbStore, NEXT_RUN } from './store.ts'
@@ -42,7 +42,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     root = openRoot(options)
     const isNew = checkSchema(folder, root, state)
     const tables = openTables(root, isNew)
-    return new LmdbStore({ folder, root, tables, lock, space, nextKey: firstFreeKey(tables) })
+    return new LmdbStore({ folder, root, tables, lock, space, nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES })
   } catch (error) {
     await root?.close()
     const told = readError(folder, error)

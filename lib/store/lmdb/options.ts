@@ -12,7 +12,15 @@ export interface LmdbStoreOptions {
   readonly durability: 'power-loss' | 'process-crash'
   /** Commits are refused with StoreUnavailableError when they would leave less room on the disk. Defaults to DEFAULT_MIN_FREE_BYTES. */
   readonly minFreeBytes?: number
+  /**
+   * How much of the journals is kept in order of arrival, in memory and in the file, before it is folded into the order of
+   * runs. It is read once when the store is opened. Defaults to DEFAULT_HOT_JOURNAL_BYTES.
+   */
+  readonly hotJournalBytes?: number
 }
 
 /** 64 MiB: what LMDB may need to write a large commit and its free list, several times over. */
 export const DEFAULT_MIN_FREE_BYTES = 64 * 2 ** 20
+
+/** 4 MiB: some 40,000 small entries, read in about 20 ms. */
+export const DEFAULT_HOT_JOURNAL_BYTES = 4 * 2 ** 20

@@ -6,7 +6,7 @@ import type { RunKey } from '../../model/run.ts'
 import type { AwaiterRow, Outcome, QueuePlace, RunMeta, RunProgress, StoredRun, TimerRow } from '../contract.ts'
 import { isStorable } from '../names.ts'
 import type { KeyRange, Tables } from './engine.ts'
-import { journalLength } from './journal.ts'
+import type { Journal } from './journal.ts'
 import { dedupKey, KeyWriter, readF64, readI32, readU32, readU48, type TableName } from './keys.ts'
 import { payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
 
@@ -14,10 +14,12 @@ const NO_ARGS = new Uint8Array(0) as Encoded
 
 export class Rows {
   readonly tables: Tables
+  readonly journal: Journal
   readonly #key = new KeyWriter(1100)
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, journal: Journal) {
     this.tables = tables
+    this.journal = journal
   }
 
   findRun(id: string): RunKey | undefined {
@@ -58,7 +60,7 @@ export class Rows {
     return {
       meta: this.meta(run, this.args(run)),
       progress: this.progress(run),
-      journalLength: journalLength(this.tables.journal, run),
+      journalLength: this.journal.length(run),
       waits: this.#waits(run),
       awaiters: this.#awaiters(run),
     }

@@ -14,7 +14,7 @@ import { WriteBatch } from './batch.ts'
 import { ChangeWriter } from './changes.ts'
 import type { Table, Tables } from './engine.ts'
 import { DATA_FILE, readError } from './folder.ts'
-import { readEntries } from './journal.ts'
+import { Journal } from './journal.ts'
 import { KeyWriter, TABLES } from './keys.ts'
 import { countRuns, listRuns, runsInStatus } from './listing.ts'
 import type { FolderLock } from './lock.ts'
@@ -43,11 +43,13 @@ export interface OpenParts {
   readonly space: FreeSpace
   /** The first key that no run has had. */
   readonly nextKey: number
+  readonly hotJournalBytes: number
 }
 
 export class LmdbStore implements Store {
   readonly #parts: OpenParts
   readonly #rows: Rows
+  readonly #journal: Journal
   readonly #batch = new WriteBatch()
   readonly #changes: ChangeWriter
   /** By their numbers, as the batch names them. */
@@ -67,8 +69,9 @@ export class LmdbStore implements Store {
 
   constructor(parts: OpenParts) {
     this.#parts = parts
-    this.#rows = new Rows(parts.tables)
-    this.#changes = new ChangeWriter(this.#rows, this.#batch)
+    this.#journal = new Journal(parts.tables, parts.hotJournalBytes)
+    this.#rows = new Rows(parts.tables, this.#journal)
+    this.#changes = new ChangeWriter(this.#rows, this.#journal, this.#batch)
     this.#byNumber = TABLES.map(name => parts.tables[name])
     this.#nextKey = parts.nextKey
     this.#reservedBelow = parts.nextKey
@@ -107,6 +110,7 @@ export class LmdbStore implements Store {
       this.#failure = { cause, applied: this.#wasApplied() }
       throw this.#unavailable(`a commit failed (${(cause as Error).message})`, cause)
     }
+    this.#journal.applied()
     if (reserves) this.#reservedBelow = lastStarted + KEY_BLOCK
     return results
   }
@@ -124,7 +128,7 @@ export class LmdbStore implements Store {
   }
 
   readJournal(key: RunKey, fromPosition: number, limit: number): readonly Encoded[] {
-    return this.#read(() => readEntries(this.#parts.tables.journal, key, fromPosition, limit))
+    return this.#read(() => this.#journal.read(key, fromPosition, limit))
   }
 
   readOutcome(key: RunKey): Outcome | undefined {
