@@ -367,6 +367,15 @@ async function conformsInDeduplication(t: Test, open: OpenStore): Promise<void> 
     t.same([await store.findDuplicate(undefined, 'ab'), await store.findDuplicate('a', 'b'), await store.findDuplicate('ab', 'b')], runs.map(({ key }) => key))
   })
 
+  await t.test('a run that starts while the id is held does not get it, even if it is let go of later in the same commit', async t => {
+    const store = await open(t)
+    const [a, b] = [newRun(store, once), newRun(store, once)] as const
+    await store.commit([started(a), started(b), moved(a, 'failed').change])
+    t.equal(await store.findDuplicate('q', 'once'), undefined)
+    await store.commit([moved(b, 'running').change])
+    t.equal(await store.findDuplicate('q', 'once'), b.key, 'it takes it with its next change')
+  })
+
   await t.test('the first holder keeps the id; one that is resumed takes it back only if it is free', async t => {
     const store = await open(t)
     const [a, b] = [newRun(store, once), newRun(store, once)] as const
