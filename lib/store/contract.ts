@@ -13,8 +13,6 @@ import type { ListedRun, Outcome, RunMeta, RunPage, RunProgress, RunQuery } from
 
 export type { ListedRun, Outcome, RunMeta, RunPage, RunProgress, RunQuery }
 
-export type MaybePromise<T> = T
-
 /** Slots of timers that belong to the run itself; an operation's timer has the operation's index (>= 0) as its slot. */
 export const TIMER_SLOT = { start: -1, deadline: -2, respawn: -3 } as const
 
@@ -75,24 +73,24 @@ export interface Store {
    * Applies all changes or none, and answers each in order.
    * @throws StoreUnavailableError nothing was applied; the same changes may be committed again.
    */
-  commit(changes: readonly Change[]): MaybePromise<readonly ChangeResult[]>
-  findRun(id: string): MaybePromise<RunKey | undefined>
+  commit(changes: readonly Change[]): readonly ChangeResult[]
+  findRun(id: string): RunKey | undefined
   /** The unfinished run that holds a deduplication id in a queue (undefined: the runs that joined none). */
-  findDuplicate(queue: string | undefined, deduplicationId: string): MaybePromise<RunKey | undefined>
-  loadRun(key: RunKey): MaybePromise<StoredRun | undefined>
+  findDuplicate(queue: string | undefined, deduplicationId: string): RunKey | undefined
+  loadRun(key: RunKey): StoredRun | undefined
   /** Entries in order from a position on, at most `limit`. */
-  readJournal(key: RunKey, fromPosition: number, limit: number): MaybePromise<readonly Encoded[]>
-  readOutcome(key: RunKey): MaybePromise<Outcome | undefined>
+  readJournal(key: RunKey, fromPosition: number, limit: number): readonly Encoded[]
+  readOutcome(key: RunKey): Outcome | undefined
   /** One page in order of creation (createdAt, then key). `values: false` leaves args empty and outcomes out. */
-  listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): MaybePromise<RunPage>
-  countRuns(query: RunQuery): MaybePromise<number>
+  listRuns(query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): RunPage
+  countRuns(query: RunQuery): number
   /** Keys of the runs in a state, in order of creation, after a run (in whatever state that is now), at most `limit`. */
-  runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
+  runsInStatus(status: RunStatus, after: RunKey | undefined, limit: number): readonly RunKey[]
   /** Enqueued runs in the order they are to be admitted: priority, then position, then key. */
-  scanQueue(after: QueuePlace | undefined, limit: number): MaybePromise<readonly QueuePlace[]>
+  scanQueue(after: QueuePlace | undefined, limit: number): readonly QueuePlace[]
   /** Timers in order of due time, then key, then slot, after a row, at most `limit`. */
-  scanTimers(after: TimerRow | undefined, limit: number): MaybePromise<readonly TimerRow[]>
-  children(parent: RunKey, after: RunKey | undefined, limit: number): MaybePromise<readonly RunKey[]>
+  scanTimers(after: TimerRow | undefined, limit: number): readonly TimerRow[]
+  children(parent: RunKey, after: RunKey | undefined, limit: number): readonly RunKey[]
   /** Bytes it takes up now. */
   sizeBytes(): number
   close(): void | Promise<void>
