@@ -54,11 +54,13 @@ export class Children {
       const needsCheck = this.#parts.starts.existing(request) === undefined && this.#parts.starts.workflow(request.workflow).checksArgs
       if (!needsCheck) return this.#startNow(parent, call, request)
       const { incarnation } = parent.progress
+      // Meanwhile the actor may have died; its next life asks again, and must not be answered twice.
+      const isHeard = (): boolean => parent.progress.incarnation === incarnation && parent.life.type === 'live'
       this.checkArgs(request, args => {
-        // Meanwhile the actor may have died; its next life asks again.
-        if (parent.progress.incarnation !== incarnation || parent.life.type !== 'live') return
-        orRefuse(() => { this.#startNow(parent, call, { ...request, args }) })
-      }, refused)
+        if (isHeard()) orRefuse(() => { this.#startNow(parent, call, { ...request, args }) })
+      }, error => {
+        if (isHeard()) refused(error)
+      })
     })
   }
 

@@ -4,6 +4,7 @@ import type { EntryOutcome } from '../codec/entry.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import { encodeValue } from '../codec/value.ts'
 import { completeOperation } from './decide-operation.ts'
+import { answered } from './decide-waiting.ts'
 import type { Draft, RunInput } from './decision.ts'
 
 type Input<Type extends RunInput['type']> = RunInput & { readonly type: Type }
@@ -13,15 +14,18 @@ export function childStarted(draft: Draft, input: Input<'child-started'>): void 
   if (mode === 'start') {
     const value = encodeValue(childId, { what: 'the id of a child', root: 'id' })
     completeOperation(draft, index, entryOf(draft, index, { name: input.workflow, outcome: 'result', value, childId }))
+    answered(draft)
     return
   }
   draft.recordWait(index, { type: 'child', name: input.workflow, startedAtMs: draft.nowMs, childId, childKey })
   draft.words.push({ type: 'to-run', key: childKey, input: { type: 'awaiter-added', awaiter: { parent: draft.key, index } } })
+  answered(draft)
 }
 
 /** The call itself was wrong (an unknown workflow, an id that is taken): recorded, so that replay meets the same error. */
 export function childRefused(draft: Draft, input: Input<'child-refused'>): void {
   completeOperation(draft, input.index, entryOf(draft, input.index, { name: input.name, outcome: 'error', value: input.error }))
+  answered(draft)
 }
 
 export function childFinished(draft: Draft, input: Input<'child-finished'>): void {

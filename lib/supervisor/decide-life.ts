@@ -19,7 +19,7 @@ export function admit(draft: Draft, threadId: number): void {
   if (deadlineAtMs !== undefined && progress.deadlineAtMs === undefined) draft.setTimer(TIMER_SLOT.deadline, deadlineAtMs)
   // The incarnation is counted before the spawn: if spawning dies half-way, the half-born actor must be stale (I2).
   draft.effects.push({ type: 'spawn-actor', threadId, incarnation: draft.progress.incarnation })
-  draft.life = { type: 'live', threadId, mode: 'spawning', told: 0, held: [] }
+  draft.life = { type: 'live', threadId, mode: 'spawning', told: 0, held: [], asking: 0, waitsAfter: undefined }
   tellDueAttempts(draft)
 }
 

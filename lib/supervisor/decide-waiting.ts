@@ -6,7 +6,9 @@ export function stirred(draft: Draft): void {
   const { life } = draft
   if (life.type !== 'live') return
   // While it is being let go its answer decides; what it is told meanwhile stays held back.
-  if (life.mode === 'waiting') draft.life = { ...life, mode: 'active' }
+  if (life.mode === 'waiting' || life.waitsAfter !== undefined) {
+    draft.life = { ...life, mode: life.mode === 'waiting' ? 'active' : life.mode, waitsAfter: undefined }
+  }
   if (draft.progress.status === 'waiting') draft.set({ status: 'running' })
 }
 
@@ -23,6 +25,24 @@ export function waiting(draft: Draft, heard: number): void {
   const { life } = draft
   // Something is on its way to it: it does not merely wait (I7).
   if (life.type !== 'live' || life.mode !== 'active' || heard !== life.told || draft.progress.ending !== undefined) return
+  if (life.asking > 0) {
+    draft.life = { ...life, waitsAfter: heard }
+    return
+  }
   draft.life = { ...life, mode: 'waiting' }
   draft.set({ status: 'waiting' })
+}
+
+/** It calls for a child; until that is answered it is not let go, because nothing would wake it (I7). */
+export function asked(draft: Draft): void {
+  stirred(draft)
+  if (draft.life.type === 'live') draft.life = { ...draft.life, asking: draft.life.asking + 1 }
+}
+
+export function answered(draft: Draft): void {
+  const { life } = draft
+  if (life.type !== 'live' || life.asking === 0) return
+  const { waitsAfter } = life
+  draft.life = { ...life, asking: life.asking - 1, waitsAfter: undefined }
+  if (waitsAfter !== undefined) waiting(draft, waitsAfter)
 }

@@ -8,7 +8,7 @@ import { childFinished, childRefused, childStarted } from './decide-child.ts'
 import { admit, passivate, passivated, passivationRefused, processDied, requestEnd, respawnOrStart, resume, threadEnded } from './decide-life.ts'
 import { attemptFailed, attemptJudged, operationCompleted, operationDue, sleepCalled, stepStarted } from './decide-operation.ts'
 import { finishDiverged, finishReported } from './decide-outcome.ts'
-import { release, stirred, waiting } from './decide-waiting.ts'
+import { asked, release, waiting } from './decide-waiting.ts'
 import { Draft } from './decision.ts'
 import type { Decision, RunInput, RunPolicy } from './decision.ts'
 import type { RunState } from './state.ts'
@@ -30,11 +30,11 @@ function apply(draft: Draft, input: RunInput, policy: RunPolicy): void {
     case 'attempt-judged': return attemptJudged(draft, input)
     case 'sleep-called': return sleepCalled(draft, input)
     case 'child-called':
-      stirred(draft)
+      asked(draft)
       if (draft.progress.ending === undefined) draft.words.push({ type: 'start-child', parent: draft.key, request: input })
       return
     case 'child-awaited':
-      stirred(draft)
+      asked(draft)
       if (draft.progress.ending === undefined) draft.words.push({ type: 'find-child', parent: draft.key, index: input.index, childId: input.childId })
       return
     case 'run-completed': return finishReported(draft, 'succeeded', { type: 'result', value: input.result })

@@ -24,6 +24,10 @@ export interface LiveActor {
   /** Words sent to it in this life; what it says about waiting counts only if it has heard them all. */
   readonly told: number
   readonly held: readonly ToActor[]
+  /** Calls for children that are not answered yet (a thread looks at their arguments): nothing is recorded that would wake it. */
+  readonly asking: number
+  /** What it said about waiting meanwhile: so many words heard. It counts once all is answered. */
+  readonly waitsAfter: number | undefined
 }
 
 export interface RunningStep {

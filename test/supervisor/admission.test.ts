@@ -31,7 +31,7 @@ class Host {
       mustBeAlone: state => this.runs.get(state.meta.key)!.alone,
       admit: (state, threadId) => {
         const run = this.runs.get(state.meta.key)!
-        run.state.life = { type: 'live', threadId, mode: 'active', told: 0, held: [] }
+        run.state.life = { type: 'live', threadId, mode: 'active', told: 0, held: [], asking: 0, waitsAfter: undefined }
         run.thread = threadId
         this.admitted.push(state.meta.key)
       },

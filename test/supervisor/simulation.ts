@@ -51,6 +51,7 @@ export class Simulation {
   armed: TimerRow[] = []
   readonly history: string[] = []
   nowMs = 1_000_000
+  #checks: { readonly word: Word & { readonly type: 'start-child' }, readonly incarnation: number }[] = []
   #changes: Change[] = []
   #effects: { readonly state: RunState, readonly effect: Effect }[] = []
 
@@ -89,11 +90,9 @@ export class Simulation {
       }
       case 'start-child': {
         const parent = this.states.get(word.parent)!
-        const { index, mode, workflow } = word.request
-        const id = `${parent.meta.id}/${index}`
-        const child = [...this.states.values()].find(({ meta }) => meta.id === id) ?? this.#start(id, { key: word.parent, id: parent.meta.id, index })
-        if (isFinished(child.progress.status) && child.progress.status !== 'succeeded') this.hear(child, { type: 'resume-requested', forgetFrom: undefined })
-        this.hear(parent, { type: 'child-started', index, mode, workflow, childId: id, childKey: child.meta.key })
+        // The arguments of some are looked at in a thread first.
+        if (this.chance.below(2) === 0) this.#startChild(parent, word)
+        else this.#checks.push({ word, incarnation: parent.progress.incarnation })
         return
       }
       case 'find-child': {
@@ -103,6 +102,22 @@ export class Simulation {
         else this.hear(parent, { type: 'child-started', index: word.index, mode: 'await', workflow: 'child', childId: word.childId, childKey: child.meta.key })
       }
     }
+  }
+
+  #startChild(parent: RunState, { request }: Word & { readonly type: 'start-child' }): void {
+    const { index, mode, workflow } = request
+    const id = `${parent.meta.id}/${index}`
+    const child = [...this.states.values()].find(({ meta }) => meta.id === id) ?? this.#start(id, { key: parent.meta.key, id: parent.meta.id, index })
+    if (isFinished(child.progress.status) && child.progress.status !== 'succeeded') this.hear(child, { type: 'resume-requested', forgetFrom: undefined })
+    this.hear(parent, { type: 'child-started', index, mode, workflow, childId: id, childKey: child.meta.key })
+  }
+
+  #answerCheck(): void {
+    const { word, incarnation } = this.chance.take(this.#checks)
+    const parent = this.states.get(word.parent)!
+    if (parent.progress.incarnation !== incarnation || parent.life.type !== 'live') return
+    if (this.chance.below(4) > 0) this.#startChild(parent, word)
+    else this.hear(parent, { type: 'child-refused', index: word.request.index, name: word.request.workflow, error })
   }
 
   #start(id: string, parent?: RunMeta['parent']): RunState {
@@ -164,6 +179,7 @@ export class Simulation {
     if (dice < 16) return this.#endThread(chance.below(3), chance.below(3) === 0)
     if (dice < 17) return this.#processDies()
     if (dice < 30) return this.#timerDue()
+    if (dice < 40 && this.#checks.length > 0) return this.#answerCheck()
     if (life.type === 'queued') return this.hear(state, { type: 'run-admitted', threadId: chance.below(3) })
     if (life.type === 'live' && life.mode === 'waiting' && chance.below(3) === 0) return this.hear(state, { type: 'passivation-wanted', force: chance.below(2) === 0 })
     const actor = this.actors.get(state.meta.key)
@@ -186,6 +202,7 @@ export class Simulation {
   /** All memory is gone; what was told or armed too. The next process begins with the store alone. */
   #processDies(): void {
     this.actors.clear()
+    this.#checks = []
     const keys = [...this.states.keys()]
     this.states.clear()
     for (const key of keys) this.states.set(key, stateFromStore(this.store.loadRun(key)!))

@@ -16,5 +16,5 @@ export function runState({ key = 1, meta, progress, ...rest }: RunFacts = {}): R
 }
 
 export function live(mode: LiveActor['mode'], facts: Partial<LiveActor> = {}): LiveActor {
-  return { type: 'live', threadId: 7, mode, told: 0, held: [], ...facts }
+  return { type: 'live', threadId: 7, mode, told: 0, held: [], asking: 0, waitsAfter: undefined, ...facts }
 }
