@@ -13,4 +13,3 @@ export {
   RunTimeoutError, StepCrashedError, StepRetriesExhaustedError, StepTimeoutError, StoreFormatError, StoreInUseError, StoreUnavailableError,
   TroupeClosedError, TroupeError, UnknownRunError, UnknownWorkflowError, UnserializableValueError, WorkflowModuleError,
 } from './errors.ts'
-export { registerErrorClasses as registerError } from './codec/error.ts'

@@ -15,7 +15,10 @@ import { checkName, refuse } from './options.ts'
 import type { StartRequest, SupervisorStats } from './protocol/host.ts'
 import { newRunId } from './system.ts'
 
-export type TroupeStats = SupervisorStats
+export interface TroupeStats extends SupervisorStats {
+  /** How often the supervisor's thread died by itself and was replaced, since open(). */
+  readonly supervisorDeaths: number
+}
 
 /** Runs read for one page of a listing, and started in one message. */
 const LIST_PAGE = 200
@@ -23,7 +26,8 @@ const LIST_PAGE = 200
 export class Troupe implements AsyncDisposable {
   readonly #proxy: SupervisorProxy
 
-  private constructor(proxy: SupervisorProxy) {
+  /** @internal Use Troupe.open(). */
+  constructor(proxy: SupervisorProxy) {
     this.#proxy = proxy
   }
 
@@ -100,9 +104,10 @@ export class Troupe implements AsyncDisposable {
     return Math.min(limit, await this.#proxy.ask<'count-runs'>({ type: 'count-runs', query }))
   }
 
-  /** What it holds now: runs by status, actors and load by thread, commits, retries, respawns, event-loop delay. */
+  /** What it holds now: runs by status, actors and load by thread, commits, retries, respawns, deaths of the supervisor, event-loop delay. */
   async stats(): Promise<TroupeStats> {
-    return this.#proxy.ask<'read-stats'>({ type: 'read-stats' })
+    const stats = await this.#proxy.ask<'read-stats'>({ type: 'read-stats' })
+    return { ...stats, supervisorDeaths: this.#proxy.supervisorDeaths }
   }
 
   /** Ends this Troupe; a result() that still waits rejects with TroupeClosedError. Further calls wait for the first. */

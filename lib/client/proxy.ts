@@ -43,6 +43,8 @@ export class SupervisorProxy {
   #onEnd: (() => void) | undefined
   #closeRequest: Extract<HostRequest, { type: 'close-supervisor' }> | undefined
   supervisorDeaths = 0
+  /** The last word of a supervisor that could not go on. */
+  #failure: unknown
 
   /** Resolves once the supervisor has recovered what was unfinished; rejects with what open() is to throw. */
   static async open(options: SupervisorOptions, openLink: OpenLink, logger: Logger): Promise<SupervisorProxy> {
@@ -137,6 +139,9 @@ export class SupervisorProxy {
       case 'open-failed':
         this.#giveUp(decodeError(message.error))
         return
+      case 'supervisor-failed':
+        this.#failure = decodeError(message.error)
+        return
       case 'reply':
         (this.#take(message.requestId)?.resolve as ((value: unknown) => void) | undefined)?.(message.value)
         return
@@ -170,12 +175,13 @@ export class SupervisorProxy {
     this.supervisorDeaths++
     this.#deathsAtMs.push(nowMs)
     while (nowMs - this.#deathsAtMs[0]! > DEATHS_WINDOW_MS) this.#deathsAtMs.shift()
-    const error = new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
+    const error = this.#failure ?? new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
+    this.#failure = undefined
     if (this.#deathsAtMs.length > MOST_DEATHS) {
       this.#giveUp(error)
       return
     }
-    this.#logger.error({ event: 'supervisor-died', error }, `${error.message} A new one is started and goes on from the store.`)
+    this.#logger.error({ event: 'supervisor-died', error }, `${messageOf(error)} A new supervisor is started and goes on from the store.`)
     this.#status = 'opening'
     this.#connect()
   }
@@ -194,4 +200,8 @@ export class SupervisorProxy {
     for (const pending of this.#pending.values()) pending.reject(new TroupeClosedError({ operation: pending.request.type }))
     this.#pending.clear()
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -80,6 +80,8 @@ export type HostMessage =
   | { readonly type: 'forget-request', readonly requestId: number }
 
 export type SupervisorMessage =
+  /** Its last word: it cannot go on, and another one has to open the store anew. */
+  | { readonly type: 'supervisor-failed', readonly error: Encoded }
   | { readonly type: 'opened', readonly workflows: readonly string[] }
   | { readonly type: 'open-failed', readonly error: Encoded }
   | { readonly type: 'reply', readonly requestId: number, readonly value: HostReplies[keyof HostReplies] }

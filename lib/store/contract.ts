@@ -93,6 +93,8 @@ export interface Store {
   children(parent: RunKey, after: RunKey | undefined, limit: number): readonly RunKey[]
   /** Bytes it takes up now. */
   sizeBytes(): number
+  /** True after a commit failed in a way that leaves it unfit for another one: it must be closed and opened anew. */
+  readonly isBroken: boolean
   close(): void | Promise<void>
 }
 

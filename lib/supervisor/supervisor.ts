@@ -22,6 +22,8 @@ import { Timers } from './timers.ts'
 export interface SupervisorDependencies {
   openStore(options: SupervisorOptions): Store | Promise<Store>
   emit(message: SupervisorMessage): void
+  /** It has said that it cannot go on, and has closed its store: it is to be let go. */
+  failed(): void
   /** The host is ending: no commit may begin any more. */
   isStopRequested(): boolean
   readonly clock: Clock
@@ -178,6 +180,11 @@ export class Supervisor {
   }
 
   #refused(error: unknown, attempt: number, retryMs: number): void {
+    if (this.#store.isBroken) {
+      this.#deps.emit({ type: 'supervisor-failed', error: refusalBytes(error) })
+      void this.stopNow().finally(() => { this.#deps.failed() })
+      return
+    }
     this.#log('error', { event: 'commit-refused', attempt, retryMs, error },
       `The store refused a commit (${String(error)}); nothing is acknowledged meanwhile, and it is tried again in ${retryMs} ms.`)
   }

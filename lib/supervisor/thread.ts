@@ -8,6 +8,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { TroupeClosedError } from '../errors.ts'
 import { CONTROL, CONTROL_STATE } from '../protocol/host.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import type { Store } from '../store/contract.ts'
 import { systemClock } from '../system.ts'
 import { refusalBytes } from './refusal.ts'
 import { Supervisor } from './supervisor.ts'
@@ -31,12 +32,27 @@ export async function runSupervisorThread(
   }
   const out = new Outbox(port)
   const early: HostMessage[] = []
+  let store: Store | undefined
   let supervisor: Supervisor | undefined
   let isClosed = false
   const stop = (): void => {
-    if (isClosed) return
+    // While lmdb is being opened nothing is closed yet: openStore sees the order, and 'closed' is said below.
+    if (isClosed || store === undefined) return
     isClosed = true
-    void Promise.resolve(supervisor?.stopNow()).finally(() => { setState(CONTROL_STATE.closed) })
+    void Promise.resolve(supervisor === undefined ? store.close() : supervisor.stopNow()).finally(() => { setState(CONTROL_STATE.closed) })
+  }
+  const openStore = async (options: SupervisorOptions): Promise<Store> => {
+    const opened = await dependencies.openStore(options)
+    if (!isStopRequested()) return store = opened
+    await opened.close()
+    throw new TroupeClosedError({ operation: 'open()' })
+  }
+  const failed = (): void => {
+    isClosed = true
+    setState(CONTROL_STATE.closed)
+    out.flush()
+    // The pool's threads go with this one.
+    process.exit(1)
   }
   port.on('message', (messages: ToSupervisorThread) => {
     if (messages === 'stop' || isStopRequested()) return stop()
@@ -56,7 +72,7 @@ export async function runSupervisorThread(
   }
   try {
     if (isStopRequested()) throw new TroupeClosedError({ operation: 'open()' })
-    supervisor = await Supervisor.open(data.options, { ...dependencies, clock: systemClock, isStopRequested, emit: message => { out.send(message) } })
+    supervisor = await Supervisor.open(data.options, { ...dependencies, openStore, clock: systemClock, isStopRequested, failed, emit: message => { out.send(message) } })
   } catch (error) {
     isClosed = true
     setState(CONTROL_STATE.closed)

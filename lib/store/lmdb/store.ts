@@ -85,6 +85,10 @@ export class LmdbStore implements Store {
     return this.#failure
   }
 
+  get isBroken(): boolean {
+    return this.#failure !== undefined
+  }
+
   newRunKey(): RunKey {
     return this.#nextKey++ as RunKey
   }

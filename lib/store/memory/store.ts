@@ -40,6 +40,9 @@ class MemoryStore implements Store {
   readonly #created = new SortedRows<CreationPlace>(compareCreation)
   readonly #duplicates = new Map<string, RunKey>()
 
+  /** It has nothing that could break. */
+  readonly isBroken = false
+
   newRunKey(): RunKey {
     return ++this.#lastKey as RunKey
   }
