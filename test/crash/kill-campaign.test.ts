@@ -6,11 +6,13 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { chanceOf, seedOf } from '../chance.ts'
+import type { Chance } from '../chance.ts'
 import { planOf } from '../fixtures/crash/campaign-plan.ts'
 import { readLines } from '../fixtures/crash/log.ts'
 import type { Line } from '../fixtures/crash/log.ts'
 import { attemptsEntered, outcomes, ranAfterAcknowledgement, wrongAttempts } from './campaign-checks.ts'
-import { randomFrom, repeats, saySeed } from './seeds.ts'
+import { repeats } from './repeats.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/crash/campaign-host.js', import.meta.url))
 /** Kills of the host's process, each followed by an opening of the same store. */
@@ -51,16 +53,15 @@ async function finish(t: Test, folder: string, boot: number): Promise<readonly L
 }
 
 t.test(`a host killed ${KILLS} times at any moment loses nothing, repeats nothing that was acknowledged, and comes to the same outcomes`, async t => {
-  saySeed(t)
+  const chance = chanceOf(seedOf(t))
   const top = t.testdir({})
   const calm = newCampaign(top, 'calm')
   const wild = newCampaign(top, 'wild')
   const calmLines = await finish(t, calm, 1)
 
-  const random = randomFrom(1)
   for (let boot = 1; boot <= KILLS; boot++) {
     const host = startHost(wild, boot, Math.ceil(RUNS * boot / KILLS), 'until-killed')
-    await momentToKill(join(wild, 'log'), boot, random, host.ended)
+    await momentToKill(join(wild, 'log'), boot, chance, host.ended)
     t.equal(host.exitCode(), null, `boot ${boot} lives until it is killed: ${host.errors()}`)
     host.kill()
     await host.ended
@@ -82,11 +83,11 @@ t.test(`a host killed ${KILLS} times at any moment loses nothing, repeats nothin
 })
 
 /** Half of the moments are so many lines of progress after the opening, half so many milliseconds after the start of the process. */
-async function momentToKill(log: string, boot: number, random: () => number, ended: Promise<unknown>): Promise<void> {
+async function momentToKill(log: string, boot: number, chance: Chance, ended: Promise<unknown>): Promise<void> {
   let isOver = false
   void ended.then(() => { isOver = true })
-  const byProgress = random() < 0.5
-  const amount = byProgress ? 1 + Math.floor(random() * 40) : random() * 900
+  const byProgress = chance.next() < 0.5
+  const amount = byProgress ? 1 + chance.below(40) : chance.below(900)
   if (!byProgress) return void await Promise.race([wait(amount), ended])
   const sizeBefore = statSync(log).size
   for (;;) {

@@ -1,0 +1,80 @@
+/** Trials of one way in which a host ends: no hang, no abort, nothing acknowledged lost, and the store opens again. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { Troupe } from 'troupe'
+import { chanceOf, seedOf } from '../chance.ts'
+import { recordingLogger } from '../harness.ts'
+import { repeats } from './repeats.ts'
+
+const HOST = fileURLToPath(new URL('../fixtures/crash/exit-host.js', import.meta.url))
+const TRIALS = repeats('TROUPE_TRIALS', 20)
+/** A child that is still there after this hangs. */
+const HANG_MS = 30_000
+
+export interface Way {
+  readonly name: string
+  /** How the process ends: its exit code or the signal that it died of. */
+  readonly ends: number | NodeJS.Signals
+}
+
+export const WAYS = {
+  exit: { name: 'exit', ends: 7 },
+  uncaught: { name: 'uncaught', ends: 1 },
+  unhandled: { name: 'unhandled', ends: 1 },
+  sigterm: { name: 'sigterm', ends: 'SIGTERM' },
+  sigint: { name: 'sigint', ends: 'SIGINT' },
+  sigintHandled: { name: 'sigint-handled', ends: 130 },
+  unref: { name: 'unref', ends: 0 },
+} as const satisfies Record<string, Way>
+
+export async function tryEndings(t: Test, way: Way, phase: 'working' | 'starting', longestMs: number): Promise<void> {
+  t.setTimeout(HANG_MS * 2 + TRIALS * 10_000)
+  const folder = t.testdir({})
+  const [store, notes] = [join(folder, 'store'), join(folder, 'notes')]
+  writeFileSync(notes, '')
+  const chance = chanceOf(seedOf(t))
+  for (let trial = 1; trial <= TRIALS; trial++) {
+    const delayMs = (chance.next() * longestMs).toFixed(2)
+    const { ended, text } = await endOf([store, way.name, phase, delayMs, notes])
+    t.equal(ended, way.ends, `trial ${trial}, after ${delayMs} ms: ${ended === way.ends ? 'as expected' : text}`)
+  }
+  const lines = readFileSync(notes, 'utf8').split('\n')
+  t.same(lines.filter(line => line.startsWith('broken') || line.startsWith('logged')), [], 'no promise was broken, and no error logged')
+  if (phase === 'working') t.ok(lines.filter(line => line.startsWith('told')).length >= TRIALS, 'there was work at the time')
+  await keptPromises(t, store, lines)
+}
+
+/** Its exit code, the signal it died of, or 'hangs'. */
+async function endOf(args: readonly string[]): Promise<{ readonly ended: number | NodeJS.Signals | 'hangs' | null, readonly text: string }> {
+  const child = spawn(process.execPath, [HOST, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_V8_COVERAGE: undefined } })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece: string) => { text += piece })
+  const closed = once(child, 'close')
+  const limit = new AbortController()
+  const isHanging = await Promise.race([closed.then(() => false), wait(HANG_MS, true, { signal: limit.signal }).catch(() => false)])
+  limit.abort()
+  if (isHanging) {
+    child.kill('SIGKILL')
+    await closed
+    return { ended: 'hangs', text }
+  }
+  return { ended: child.signalCode ?? child.exitCode, text }
+}
+
+async function keptPromises(t: Test, store: string, lines: readonly string[]): Promise<void> {
+  const troupe = await Troupe.open({
+    store, workflows: new URL('../fixtures/crash/commits.js', import.meta.url), threads: 2, durability: 'process-crash', logger: recordingLogger(),
+  })
+  try {
+    const started = lines.filter(line => line.startsWith('started ')).map(line => line.split(' ')[1]!)
+    const outcomes = await Promise.all(started.map(async id => (await troupe.get(id)).result()))
+    t.ok(outcomes.every(outcome => outcome === 20), 'every run whose start was acknowledged is there and finishes')
+  } finally {
+    await troupe.close()
+  }
+}
