@@ -20,6 +20,8 @@ export interface RunMeta {
   readonly tags: Readonly<Record<string, string>>
   /** Bound on the whole run from its first spawn. */
   readonly timeoutMs?: number
+  /** Of the module that defined its workflow when it was started: a digest of the file. */
+  readonly version?: string
 }
 
 /** What changes while it lives. Small, because it is written anew with each change of state. */
@@ -45,6 +47,8 @@ export interface RunProgress {
   readonly startAtMs?: number
   /** When a crashed run that is held back is to be enqueued again. */
   readonly respawnAtMs?: number
+  /** It is at work for its queue: from its first spawn until its outcome it takes up a place of the queue's bounds. */
+  readonly holdsPlace?: true
   /** Ending was asked for: by cancel(), or by the run's deadline. Its actor, if it has one, is being told. */
   readonly ending?: { readonly reason: 'cancelled' | 'timed-out', readonly atMs: number, readonly graceMs: number }
 }

@@ -22,10 +22,30 @@ export interface TimerRow {
   readonly slot: number
 }
 
+/** A run that waits at one of its operations for another run: for its outcome, or for an event of it. */
 export interface AwaiterRow {
   readonly parent: RunKey
   readonly index: number
+  readonly event?: string
 }
+
+export interface MessageRow {
+  /** Ascending in order of arrival; free to be used again once the mailbox was empty. */
+  readonly sequence: number
+  readonly topic?: string
+  readonly message: Encoded
+}
+
+/** A start that counts against its queue's rate. */
+export interface StartRow {
+  readonly queue: string
+  readonly atMs: number
+  readonly key: RunKey
+}
+
+/** Things that belong to no run, by name: their records are the supervisor's own. */
+export const SETTING_KINDS = ['queue', 'schedule'] as const
+export type SettingKind = typeof SETTING_KINDS[number]
 
 export type Change =
   | { readonly type: 'run-started', readonly meta: RunMeta, readonly progress: RunProgress }
@@ -42,9 +62,23 @@ export type Change =
   | { readonly type: 'wait-removed', readonly key: RunKey, readonly index: number }
   | { readonly type: 'timer-set', readonly key: RunKey, readonly slot: number, readonly dueAtMs: number }
   | { readonly type: 'timer-cleared', readonly key: RunKey, readonly slot: number, readonly dueAtMs: number }
-  /** `parent` is told at operation `index` when `child` finishes. */
-  | { readonly type: 'awaiter-added', readonly child: RunKey, readonly parent: RunKey, readonly index: number }
+  /** `parent` is told at operation `index` when `child` finishes, or sets that event. */
+  | { readonly type: 'awaiter-added', readonly child: RunKey, readonly parent: RunKey, readonly index: number, readonly event?: string }
   | { readonly type: 'awaiter-removed', readonly child: RunKey, readonly parent: RunKey, readonly index: number }
+  /** With an idempotency key, the key is remembered as long as the run. */
+  | { readonly type: 'message-stored', readonly key: RunKey, readonly row: MessageRow, readonly idempotencyKey?: string }
+  | { readonly type: 'message-removed', readonly key: RunKey, readonly sequence: number }
+  /** The last value set under a name is the one that is kept. */
+  | { readonly type: 'event-set', readonly key: RunKey, readonly name: string, readonly value: Encoded }
+  /** Positions of a stream are 0, 1, 2, ... */
+  | { readonly type: 'stream-appended', readonly key: RunKey, readonly stream: string, readonly position: number, readonly value: Encoded }
+  | { readonly type: 'stream-closed', readonly key: RunKey, readonly stream: string }
+  | { readonly type: 'start-counted', readonly start: StartRow }
+  | { readonly type: 'start-uncounted', readonly start: StartRow }
+  | { readonly type: 'setting-put', readonly kind: SettingKind, readonly name: string, readonly record: Encoded }
+  | { readonly type: 'setting-removed', readonly kind: SettingKind, readonly name: string }
+  /** All of a finished run goes, and what others keep of it (the row under its parent). Nothing else of it is in the same commit. */
+  | { readonly type: 'run-deleted', readonly meta: RunMeta, readonly progress: RunProgress }
 
 /**
  * The answer to one change. 'already-started': a run with this id exists (under `key`), and nothing of the run that was to
@@ -64,6 +98,15 @@ export interface StoredRun {
   readonly journalLength: number
   readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
   readonly awaiters: readonly AwaiterRow[]
+  /** In order of arrival. */
+  readonly messages: readonly MessageRow[]
+}
+
+export interface StreamPage {
+  readonly values: readonly Encoded[]
+  /** Values in all so far. */
+  readonly length: number
+  readonly closed: boolean
 }
 
 export interface Store {
@@ -91,6 +134,18 @@ export interface Store {
   /** Timers in order of due time, then key, then slot, after a row, at most `limit`. */
   scanTimers(after: TimerRow | undefined, limit: number): readonly TimerRow[]
   children(parent: RunKey, after: RunKey | undefined, limit: number): readonly RunKey[]
+  /** Whether the run was sent a message under this idempotency key. */
+  hasMessageKey(key: RunKey, idempotencyKey: string): boolean
+  readEvent(key: RunKey, name: string): Encoded | undefined
+  /** Values of a stream from a position on, at most `limit`; of a stream that nobody wrote: none, open. */
+  readStream(key: RunKey, stream: string, fromPosition: number, limit: number): StreamPage
+  /** Runs that hold a place in a named queue (progress.holdsPlace), in order of their keys, after a key, at most `limit`. */
+  scanPlaces(after: RunKey | undefined, limit: number): readonly { readonly key: RunKey, readonly queue: string, readonly queueKey?: string }[]
+  /** Starts counted against the rate of a queue, oldest first. */
+  countedStarts(queue: string): readonly StartRow[]
+  settings(kind: SettingKind): readonly { readonly name: string, readonly record: Encoded }[]
+  /** Copies a consistent image of the store into a folder (made if absent, refused if not empty) while work goes on. */
+  backup(folder: string): Promise<void>
   /** Bytes it takes up now. */
   sizeBytes(): number
   /** True after a commit failed in a way that leaves it unfit for another one: it must be closed and opened anew. */
