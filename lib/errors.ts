@@ -140,6 +140,31 @@ export class UnknownRunError extends TroupeError {
   }
 }
 
+/** The run's mailbox holds as many messages as it may; nothing was stored. */
+export class MailboxFullError extends TroupeError {
+  static { nameClass(this, 'MailboxFullError') }
+  readonly runId: string
+
+  constructor(facts: { readonly runId: string, readonly capacity: number }) {
+    super('TROUPE_MAILBOX_FULL',
+      `A message to run "${facts.runId}" was refused: ${facts.capacity} wait in its mailbox already. ` +
+      'Send more slowly, or let the workflow receive them.')
+    this.runId = facts.runId
+  }
+}
+
+/** A stream was written to after it was closed. */
+export class StreamClosedError extends TroupeError {
+  static { nameClass(this, 'StreamClosedError') }
+  readonly runId: string
+
+  constructor(facts: { readonly runId: string, readonly stream: string }) {
+    super('TROUPE_STREAM_CLOSED',
+      `A value for stream "${facts.stream}" of run "${facts.runId}" was refused: the stream is closed. Close it after the last value, or use another key.`)
+    this.runId = facts.runId
+  }
+}
+
 /** No workflow of this name is defined in the modules given to open(). */
 export class UnknownWorkflowError extends TroupeError {
   static { nameClass(this, 'UnknownWorkflowError') }
@@ -331,6 +356,8 @@ export const ERROR_CODES = [
   { code: 'TROUPE_RUN_QUARANTINED', class: RunQuarantinedError },
   { code: 'TROUPE_RUN_NOT_FINISHED', class: RunNotFinishedError },
   { code: 'TROUPE_UNKNOWN_RUN', class: UnknownRunError },
+  { code: 'TROUPE_MAILBOX_FULL', class: MailboxFullError },
+  { code: 'TROUPE_STREAM_CLOSED', class: StreamClosedError },
   { code: 'TROUPE_UNKNOWN_WORKFLOW', class: UnknownWorkflowError },
   { code: 'TROUPE_RUN_ID_TAKEN', class: RunIdTakenError },
   { code: 'TROUPE_NONDETERMINISTIC', class: NondeterminismError },

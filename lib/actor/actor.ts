@@ -4,7 +4,7 @@
  * the code takes the same path live and on replay (G7). All it has to say goes to its supervisor through `host.send` (I5).
  */
 import { decodeError, encodeError } from '../codec/error.ts'
-import { decodeEntry, encodeEntry } from '../codec/entry.ts'
+import { decodeEntry } from '../codec/entry.ts'
 import type { EntryKind } from '../codec/entry.ts'
 import { decodeValue, encodeValue } from '../codec/value.ts'
 import { decodeWait } from '../codec/wait.ts'
@@ -17,15 +17,15 @@ import type { ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { MOVED_FROM_BYTES } from '../protocol/batch.ts'
 import type { SpawnTask } from '../protocol/thread.ts'
 import { currentScope } from '../workflow/context.ts'
-import type { ChildRequest, Operations, Scope, StepDefinition } from '../workflow/context.ts'
+import type { Scope } from '../workflow/context.ts'
 import type { WorkflowRegistry } from '../workflow/registry.ts'
+import { Calls } from './calls.ts'
+import type { CallHost, OpenedCall } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Delivery } from './deliveries.ts'
 import { describeOperation, RecordedJournal } from './journal.ts'
 import { Operation } from './operation.ts'
 import type { OperationOutcome } from './operation.ts'
-import { captureArgs } from './step-args.ts'
-import { StepCall } from './step-call.ts'
 
 /** What an actor needs of the thread it lives in. */
 export interface ActorHost {
@@ -42,7 +42,7 @@ export interface ActorHost {
   hasForeignResources(): boolean
 }
 
-export class Actor implements Operations {
+export class Actor implements CallHost {
   readonly key: RunKey
   readonly incarnation: number
   readonly #host: ActorHost
@@ -77,7 +77,7 @@ export class Actor implements Operations {
       this.#recorded.all().map(entry => ({ index: entry.head.index, outcome: () => entry.decode() })),
       delivery => this.#settle(delivery))
     this.#waits = new Map(task.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
-    this.#scope = { run: { id: task.id, workflow: task.workflow, incarnation: task.incarnation }, operations: this }
+    this.#scope = { run: { id: task.id, workflow: task.workflow, incarnation: task.incarnation }, operations: new Calls(this), owner: this }
   }
 
   get scope(): Scope {
@@ -90,7 +90,7 @@ export class Actor implements Operations {
 
   start(): void {
     this.#host.touch(this)
-    this.#report({ type: 'actor-started' })
+    this.report({ type: 'actor-started' })
     const definition = this.#host.registry.get(this.#task.workflow)
     if (definition === undefined) {
       const known = this.#host.registry.all().map(({ name }) => name)
@@ -101,88 +101,10 @@ export class Actor implements Operations {
     currentScope.run(this.#scope, body).then(result => { this.#returned(result) }, (error: unknown) => { this.#threw(error) })
   }
 
-  // ---- what the workflow calls -----------------------------------------------------------------------------------
-
-  step(definition: StepDefinition, args: readonly unknown[], call: (args: readonly unknown[]) => unknown): Promise<unknown> {
-    const opened = this.#open('step', definition.name)
-    if (opened.state === 'recorded') return opened.operation.promise
-    const { operation } = opened
-    const copyArgs = captureArgs(args, definition, this.#task.workflow)
-    const stepCall = new StepCall(this.#stepHost, operation, definition, () => call(copyArgs()))
-    const wait = opened.wait?.type === 'retry' ? opened.wait : undefined
-    if (wait === undefined) stepCall.begin()
-    else {
-      stepCall.resume(wait.startedAtMs, wait.attempts)
-      if (wait.dueAtMs === undefined) stepCall.judgeLast()
-      else if (this.#dueEarly.delete(operation.index)) stepCall.begin()
-      else operation.waiting = true
-    }
-    return operation.promise
-  }
-
-  sleep(durationMs: number): Promise<void> {
-    const opened = this.#open('sleep', 'sleep')
-    if (opened.state === 'called') this.#wait(opened, { type: 'sleep-called', index: opened.operation.index, durationMs })
-    return opened.operation.promise as Promise<void>
-  }
-
-  value(name: string, produce: () => unknown): Promise<unknown> {
-    const opened = this.#open('value', name)
-    const { operation } = opened
-    if (opened.state === 'called') {
-      const atMs = this.#host.clock.nowMs()
-      const value = encodeValue(produce(), () => ({ what: `the value of ${name}()`, root: name }))
-      operation.proposed = { outcome: 'result', value, attempts: [] }
-      const entry = encodeEntry({ index: operation.index, kind: 'value', name, startedAtMs: atMs, finishedAtMs: atMs, ...operation.proposed })
-      this.#report({ type: 'operation-completed', index: operation.index, kind: 'value', outcome: 'result', entry })
-    }
-    return operation.promise
-  }
-
-  callChild(request: ChildRequest): Promise<unknown> {
-    return this.#child('call', request)
-  }
-
-  startChild(request: ChildRequest): Promise<string> {
-    return this.#child('start', request) as Promise<string>
-  }
-
-  awaitChild(childId: string): Promise<unknown> {
-    const opened = this.#open('child', `result of ${childId}`)
-    if (opened.state === 'called') this.#wait(opened, { type: 'child-awaited', index: opened.operation.index, childId })
-    return opened.operation.promise
-  }
-
-  #child(mode: 'call' | 'start', request: ChildRequest): Promise<unknown> {
-    const opened = this.#open('child', request.workflow)
-    const { operation } = opened
-    if (opened.state === 'recorded') return operation.promise
-    let args
-    try {
-      args = encodeValue(request.args, () => ({ what: `the arguments of child workflow "${request.workflow}"`, root: 'args' }))
-    } catch (error) {
-      // Nothing was recorded, and nothing needs to be: the same call is refused again on replay.
-      this.#operations.delete(operation.index)
-      operation.reject(error)
-      return operation.promise
-    }
-    this.#wait(opened, {
-      type: 'child-called', index: operation.index, mode, workflow: request.workflow, args,
-      id: request.id, queue: request.queue, timeoutMs: request.timeoutMs,
-    })
-    return operation.promise
-  }
-
-  /** Asks the supervisor to complete the operation, unless an earlier life has asked already. */
-  #wait(opened: { readonly operation: Operation, readonly wait: Wait | undefined }, request: ToSupervisor): void {
-    opened.operation.waiting = true
-    if (opened.wait === undefined) this.#report(request)
-  }
+  // ---- the operations that the workflow calls ---------------------------------------------------------------------
 
   /** Takes the next index, before anything is awaited, and holds the call against the journal. */
-  #open(kind: EntryKind, name: string):
-    | { readonly state: 'recorded', readonly operation: Operation }
-    | { readonly state: 'called', readonly operation: Operation, readonly wait: Wait | undefined } {
+  open(kind: EntryKind, name: string): OpenedCall {
     const operation = new Operation(this.#nextIndex++, kind, name)
     this.#stir()
     // What abandoned code still calls after the actor's last word is never settled; it holds nothing.
@@ -204,13 +126,32 @@ export class Actor implements Operations {
     return { state: 'recorded', operation }
   }
 
-  readonly #stepHost = {
+  refuse(operation: Operation, error: unknown): void {
+    this.#operations.delete(operation.index)
+    operation.reject(error)
+  }
+
+  takeDue(index: number): boolean {
+    return this.#dueEarly.delete(index)
+  }
+
+  recordedNext(): ReturnType<CallHost['recordedNext']> {
+    const index = this.#nextIndex
+    const head = this.#recorded.headOf(index)
+    if (head !== undefined) return head
+    const wait = this.#waits.get(index)
+    if (wait !== undefined) return { kind: kindOfWait(wait), name: wait.name }
+    const isLater = this.#recorded.firstFrom(index) !== undefined || [...this.#waits.keys()].some(waiting => waiting > index)
+    return isLater ? 'later' : 'nothing'
+  }
+
+  readonly stepHost = {
     actor: this as Actor,
     get scope(): Scope { return this.actor.#scope },
     get clock(): Clock { return this.actor.#host.clock },
     get recordsFailures(): boolean { return this.actor.#status === 'running' },
     get alive(): boolean { return this.actor.#status !== 'ended' },
-    report(body: ToSupervisor): void { this.actor.#report(body) },
+    report(body: ToSupervisor): void { this.actor.report(body) },
     runSoon(run: () => void): void { this.actor.#host.runSoon(run) },
     busy(change: 1 | -1): void {
       this.actor.#busy += change
@@ -320,7 +261,7 @@ export class Actor implements Operations {
   }
 
   #finish(lastWord: ToSupervisor): void {
-    this.#report(lastWord)
+    this.report(lastWord)
     this.#status = 'ended'
     for (const operation of this.#operations.values()) operation.onEnd?.(this.#endError)
     this.#operations.clear()
@@ -332,7 +273,7 @@ export class Actor implements Operations {
     else {
       // It may say again that it waits, once that is so.
       this.#saidWaiting = false
-      this.#report({ type: 'passivation-refused' })
+      this.report({ type: 'passivation-refused' })
     }
   }
 
@@ -371,7 +312,7 @@ export class Actor implements Operations {
     this.#host.touch(this)
   }
 
-  #report(body: ToSupervisor): void {
+  report(body: ToSupervisor): void {
     if (this.#status === 'ended') return
     if (body.type === 'operation-completed') {
       this.#proposed++

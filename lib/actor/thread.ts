@@ -9,7 +9,9 @@ import { InvalidOptionError } from '../errors.ts'
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
-import { BatchWriter, readOrders, transferListOf, writeFact } from '../protocol/batch.ts'
+import { BatchWriter, transferListOf } from '../protocol/batch.ts'
+import { writeFact } from '../protocol/facts.ts'
+import { readOrders } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../protocol/thread.ts'
 import { monotonicMs } from '../system.ts'
@@ -172,7 +174,7 @@ export class ActorThread implements ActorHost {
   /** Last words: what was finished is sent, and who was at work when the thread's own code ended it. */
   die(cause: string): void {
     const scope = currentScope.getStore()
-    const actor = scope?.operations instanceof Actor ? scope.operations : undefined
+    const actor = scope?.owner instanceof Actor ? scope.owner : undefined
     this.flush()
     this.#post({ type: 'thread-dying', key: actor?.key, incarnation: actor?.incarnation ?? 0, index: scope?.step?.index, cause })
   }

@@ -15,9 +15,13 @@ export type Wait =
    */
   | { readonly type: 'retry', readonly name: string, readonly startedAtMs: number, readonly attempts: readonly AttemptRecord[], readonly dueAtMs?: number }
   | { readonly type: 'child', readonly name: string, readonly startedAtMs: number, readonly childId: string, readonly childKey: RunKey }
+  /** For a message; without a topic, for one sent without. */
+  | { readonly type: 'receive', readonly name: string, readonly startedAtMs: number, readonly topic?: string, readonly dueAtMs?: number }
+  /** For an event of another run. */
+  | { readonly type: 'event', readonly name: string, readonly startedAtMs: number, readonly target: RunKey, readonly event: string, readonly dueAtMs?: number }
 
 const FORMAT = 1
-const TYPES = ['sleep', 'retry', 'child'] as const
+const TYPES = ['sleep', 'retry', 'child', 'receive', 'event'] as const
 
 export function encodeWait(wait: Wait): Encoded {
   const writer = new Writer()
@@ -30,13 +34,22 @@ export function encodeWait(wait: Wait): Encoded {
       writer.f64(wait.dueAtMs)
       break
     case 'retry':
-      writer.u8(wait.dueAtMs === undefined ? 0 : 1)
-      if (wait.dueAtMs !== undefined) writer.f64(wait.dueAtMs)
+      writeDue(writer, wait.dueAtMs)
       writeAttempts(writer, wait.attempts)
       break
     case 'child':
       writer.string(wait.childId)
       writer.varint(wait.childKey)
+      break
+    case 'receive':
+      writeDue(writer, wait.dueAtMs)
+      writer.u8(wait.topic === undefined ? 0 : 1)
+      if (wait.topic !== undefined) writer.string(wait.topic)
+      break
+    case 'event':
+      writeDue(writer, wait.dueAtMs)
+      writer.varint(wait.target)
+      writer.string(wait.event)
       break
   }
   return writer.finish() as Encoded
@@ -55,11 +68,27 @@ export function decodeWait(bytes: Uint8Array): Wait {
   switch (type) {
     case 'sleep': return { type, name, startedAtMs, dueAtMs: reader.f64() }
     case 'retry': {
-      const dueAtMs = reader.u8() === 0 ? undefined : reader.f64()
-      const attempts = readAttempts(reader)
-      return { type, name, startedAtMs, attempts, ...(dueAtMs !== undefined && { dueAtMs }) }
+      const due = readDue(reader)
+      return { type, name, startedAtMs, attempts: readAttempts(reader), ...due }
     }
     case 'child': return { type, name, startedAtMs, childId: reader.string(), childKey: reader.varint() as RunKey }
+    case 'receive': {
+      const due = readDue(reader)
+      return { type, name, startedAtMs, ...(reader.u8() === 1 && { topic: reader.string() }), ...due }
+    }
+    case 'event': {
+      const due = readDue(reader)
+      return { type, name, startedAtMs, target: reader.varint() as RunKey, event: reader.string(), ...due }
+    }
     default: return assertNever(type)
   }
+}
+
+function writeDue(writer: Writer, dueAtMs: number | undefined): void {
+  writer.u8(dueAtMs === undefined ? 0 : 1)
+  if (dueAtMs !== undefined) writer.f64(dueAtMs)
+}
+
+function readDue(reader: Reader): { readonly dueAtMs?: number } {
+  return reader.u8() === 0 ? {} : { dueAtMs: reader.f64() }
 }

@@ -33,6 +33,12 @@ export type ToSupervisor =
     readonly timeoutMs: number | null | undefined
   }
   | { readonly type: 'child-awaited', readonly index: number, readonly childId: string }
+  | { readonly type: 'message-sent', readonly index: number, readonly runId: string, readonly topic: string | undefined, readonly message: Encoded }
+  | { readonly type: 'receive-called', readonly index: number, readonly topic: string | undefined, readonly timeoutMs: number | undefined }
+  | { readonly type: 'event-published', readonly index: number, readonly name: string, readonly value: Encoded }
+  | { readonly type: 'event-awaited', readonly index: number, readonly runId: string, readonly name: string, readonly timeoutMs: number | undefined }
+  | { readonly type: 'stream-written', readonly index: number, readonly stream: string, readonly value: Encoded }
+  | { readonly type: 'stream-ended', readonly index: number, readonly stream: string }
   | { readonly type: 'run-completed', readonly result: Encoded }
   | { readonly type: 'run-failed', readonly error: Encoded }
   /** The code called another operation than the journal has. The actor has stopped. */

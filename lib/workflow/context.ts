@@ -30,6 +30,15 @@ export interface Operations {
   callChild(request: ChildRequest): Promise<unknown>
   startChild(request: ChildRequest): Promise<string>
   awaitChild(childId: string): Promise<unknown>
+  send(runId: string, message: unknown, topic: string | undefined): Promise<void>
+  /** undefined: none came in time. */
+  receive(topic: string | undefined, timeoutMs: number | undefined): Promise<unknown>
+  setEvent(name: string, value: unknown): Promise<void>
+  /** undefined: it was not set in time. */
+  getEvent(runId: string, name: string, timeoutMs: number | undefined): Promise<unknown>
+  writeStream(stream: string, value: unknown): Promise<void>
+  closeStream(stream: string): Promise<void>
+  patched(name: string): Promise<boolean>
 }
 
 export interface CurrentRun {
@@ -49,6 +58,8 @@ export interface CurrentStep {
 export interface Scope {
   readonly run: CurrentRun
   readonly operations: Operations
+  /** The actor, for the thread it lives in. */
+  readonly owner?: object
   readonly step?: CurrentStep
 }
 

@@ -6,10 +6,12 @@ export { workflow } from './workflow.ts'
 export type { Workflow, WorkflowOptions } from './workflow.ts'
 export { currentRun, currentStep } from './context.ts'
 export type { CurrentRun, CurrentStep } from './context.ts'
-export { now, random, randomUUID, sleep, startChild } from './operations.ts'
+export {
+  closeStream, getEvent, now, patched, random, randomUUID, receive, send, setEvent, sleep, startChild, writeStream,
+} from './operations.ts'
 export type { ChildHandle, StartChildOptions } from './operations.ts'
 export { registerErrorClasses as registerError } from '../codec/error.ts'
 export {
-  InvalidOptionError, NonRetryableError, OutsideRunError, RetryAfterError, RunCancelledError, RunIdTakenError, RunQuarantinedError, RunTimeoutError,
-  StepCrashedError, StepRetriesExhaustedError, StepTimeoutError, TroupeError, UnknownWorkflowError, UnserializableValueError,
+  InvalidOptionError, MailboxFullError, NonRetryableError, OutsideRunError, RetryAfterError, RunCancelledError, RunIdTakenError, RunQuarantinedError, RunTimeoutError,
+  StepCrashedError, StepRetriesExhaustedError, StepTimeoutError, StreamClosedError, TroupeError, UnknownRunError, UnknownWorkflowError, UnserializableValueError,
 } from '../errors.ts'

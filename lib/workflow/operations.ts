@@ -1,10 +1,10 @@
 /** Durable operations, for the body of a workflow. Inside a step and outside a run they are their ordinary counterparts. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OutsideRunError } from '../errors.ts'
-import { checkOptions, optionalName, optionalTimeoutMs, refuse, secondsToMs } from '../options.ts'
+import { checkName, checkOptions, optionalMs, optionalName, optionalTimeoutMs, refuse, secondsToMs } from '../options.ts'
 import { randomUUID as systemUUID, systemClock } from '../system.ts'
 import { currentScope, recordingScope } from './context.ts'
-import type { ChildRequest } from './context.ts'
+import type { ChildRequest, Operations } from './context.ts'
 
 /**
  * Waits without holding a thread; the wake time is fixed by the first call and survives restarts.
@@ -79,6 +79,67 @@ function childRequest(workflow: unknown, args: unknown, options: unknown): Child
     ...(queue !== undefined && { queue }),
     ...(timeoutMs !== undefined && { timeoutMs }),
   }
+}
+
+/**
+ * Takes the oldest message on `topic` (without one: of those sent without); resolves with undefined when none came in time.
+ * @throws OutsideRunError outside the body of a workflow
+ */
+export function receive<T = unknown>(options?: { readonly topic?: string, readonly timeoutSeconds?: number }): Promise<T | undefined> {
+  return inRun('receive()', operations => {
+    const given = checkOptions('receive()', options, ['topic', 'timeoutSeconds'])
+    return operations.receive(optionalName('topic', given['topic']), optionalMs('timeoutSeconds', given['timeoutSeconds'])) as Promise<T | undefined>
+  })
+}
+
+/**
+ * Sends a message to a run. From the body of a workflow it is delivered exactly once.
+ * @throws UnknownRunError, MailboxFullError, UnserializableValueError, OutsideRunError
+ */
+export function send(runId: string, message: unknown, options?: { readonly topic?: string }): Promise<void> {
+  return inRun('send()', operations => {
+    const given = checkOptions('send()', options, ['topic'])
+    return operations.send(checkName('runId', runId), message, optionalName('topic', given['topic']))
+  })
+}
+
+/** Publishes a value under the run's id, for getEvent here and on the host. Set again, the last value counts. */
+export function setEvent(key: string, value: unknown): Promise<void> {
+  return inRun('setEvent()', operations => operations.setEvent(checkName('key', key), value))
+}
+
+/**
+ * The value a run has published, or publishes within timeoutSeconds; undefined when it did not, or finished without.
+ * @throws UnknownRunError, OutsideRunError
+ */
+export function getEvent<T = unknown>(runId: string, key: string, options?: { readonly timeoutSeconds?: number }): Promise<T | undefined> {
+  return inRun('getEvent()', operations => {
+    const given = checkOptions('getEvent()', options, ['timeoutSeconds'])
+    return operations.getEvent(checkName('runId', runId), checkName('key', key), optionalMs('timeoutSeconds', given['timeoutSeconds'])) as Promise<T | undefined>
+  })
+}
+
+/** Appends to a stream that handle.readStream(key) follows live. A stream that was closed takes no more: StreamClosedError. */
+export function writeStream(key: string, value: unknown): Promise<void> {
+  return inRun('writeStream()', operations => operations.writeStream(checkName('key', key), value))
+}
+
+/** Ends a stream; its readers end once they have read all of it. */
+export function closeStream(key: string): Promise<void> {
+  return inRun('closeStream()', operations => operations.closeStream(checkName('key', key)))
+}
+
+/** True for runs that first reach this point after the change was deployed, false for those recorded before it. */
+export function patched(name: string): Promise<boolean> {
+  return inRun('patched()', operations => operations.patched(checkName('name', name)))
+}
+
+function inRun<T>(operation: string, call: (operations: Operations) => Promise<T>): Promise<T> {
+  return rejecting(() => {
+    const scope = recordingScope()
+    if (scope === undefined) throw new OutsideRunError({ operation })
+    return call(scope.operations)
+  })
 }
 
 function recorded<T>(name: string, produce: () => T): Promise<T> {
