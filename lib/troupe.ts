@@ -11,7 +11,7 @@ import { resolveCloseOptions, resolveStartOptions, resolveTroupeOptions } from '
 import type { CloseOptions, StartOptions, TroupeOptions } from './client/options.ts'
 import { SupervisorProxy } from './client/proxy.ts'
 import { UnknownWorkflowError } from './errors.ts'
-import { checkName, refuse } from './options.ts'
+import { checkName, checkOptions, refuse } from './options.ts'
 import type { StartRequest, SupervisorStats } from './protocol/host.ts'
 import { newRunId } from './system.ts'
 
@@ -65,11 +65,15 @@ export class Troupe implements AsyncDisposable {
   async startMany<A extends unknown[], R>(
     workflow: ((...args: A) => R) | string, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
     if (!Array.isArray(runs)) refuse('runs', 'be an array of { args, options }', runs)
+    for (const [index, run] of (runs as readonly unknown[]).entries()) {
+      if (typeof run !== 'object' || run === null) refuse(`runs[${index}]`, 'be an object { args, options }', run)
+      checkOptions('startMany()', run, ['args', 'options'])
+    }
     return this.#start<A, R>(workflow, runs)
   }
 
   async #start<A extends unknown[], R>(workflow: unknown, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
-    const name = workflowName(workflow)
+    const name = workflowName(workflow, this.#proxy.workflows)
     const requests = runs.map(({ args, options }): StartRequest => {
       if (!Array.isArray(args)) refuse('args', 'be the array of arguments', args)
       return { ...resolveStartOptions(options, newRunId), workflow: name, args: encodeValue(args, () => ({ what: `the arguments of workflow "${name}"`, root: 'args' })) }
@@ -127,10 +131,10 @@ export class Troupe implements AsyncDisposable {
   }
 }
 
-function workflowName(workflow: unknown): string {
+function workflowName(workflow: unknown, known: readonly string[]): string {
   if (typeof workflow === 'string') return workflow
   const name = typeof workflow === 'function' ? (workflow as { readonly workflowName?: unknown }).workflowName : undefined
   if (typeof name === 'string') return name
   const received = typeof workflow === 'function' ? `${workflow.name === '' ? 'an anonymous function' : `function ${workflow.name}`} (not made by workflow())` : String(workflow)
-  throw new UnknownWorkflowError({ workflow: received, known: [] })
+  throw new UnknownWorkflowError({ workflow: received, known })
 }

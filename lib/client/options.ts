@@ -97,12 +97,21 @@ function checkModules(workflows: unknown): readonly string[] {
 function moduleUrl(module: unknown): string {
   if (module instanceof URL || (typeof module === 'string' && module.startsWith('file:'))) {
     const url = URL.canParse(String(module)) ? new URL(module) : undefined
-    if (url?.protocol !== 'file:') refuse('workflows', 'be file URLs or absolute paths', module)
-    fileURLToPath(url)
+    if (url?.protocol !== 'file:' || !namesFile(url)) refuse('workflows', 'be file URLs or absolute paths', module)
     return url.href
   }
   if (typeof module !== 'string' || !isAbsolute(module)) refuse('workflows', 'be file URLs or absolute paths', module)
   return pathToFileURL(module).href
+}
+
+/** Not with another machine's name, nor with an encoded slash. */
+function namesFile(url: URL): boolean {
+  try {
+    fileURLToPath(url)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function checkLogger(logger: unknown): Logger {

@@ -43,6 +43,7 @@ export class SupervisorProxy {
   #onEnd: (() => void) | undefined
   #closeRequest: Extract<HostRequest, { type: 'close-supervisor' }> | undefined
   supervisorDeaths = 0
+  #workflows: readonly string[] = []
   /** The last word of a supervisor that could not go on. */
   #failure: unknown
 
@@ -60,6 +61,11 @@ export class SupervisorProxy {
     this.#options = options
     this.#openLink = openLink
     this.#logger = logger
+  }
+
+  /** Names of the workflows that the threads define. */
+  get workflows(): readonly string[] {
+    return this.#workflows
   }
 
   ask<Type extends HostRequest['type']>(request: Extract<HostRequest, { readonly type: Type }>): Promise<HostReplies[Type]> {
@@ -133,6 +139,7 @@ export class SupervisorProxy {
       case 'opened':
         if (this.#status === 'closing') return this.#sendClose() // it was to close while a new one was opening
         this.#status = 'open'
+        this.#workflows = message.workflows
         for (const [requestId, { request }] of this.#pending) this.#send({ type: 'request', requestId, request })
         this.#opened.resolve()
         return

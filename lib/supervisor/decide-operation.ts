@@ -87,11 +87,11 @@ export function completeOperation(draft: Draft, index: number, entry: Encoded): 
   draft.wake()
 }
 
-/** Attempts due by now, for an actor that has just been spawned. */
+/** Attempts due by now, for an actor that has just been spawned. Of the others a timer may have rung, by a clock that was set back since. */
 export function tellDueAttempts(draft: Draft): void {
   for (const [index, wait] of draft.state.waits) {
-    if (wait.type === 'retry' && wait.dueAtMs !== undefined && wait.dueAtMs <= draft.nowMs) {
-      draft.tell({ type: 'attempt-due', index, attempt: wait.attempts.length + 1 })
-    }
+    if (wait.type !== 'retry' || wait.dueAtMs === undefined) continue
+    if (wait.dueAtMs <= draft.nowMs) draft.tell({ type: 'attempt-due', index, attempt: wait.attempts.length + 1 })
+    else draft.effects.push({ type: 'arm-timer', slot: index, dueAtMs: wait.dueAtMs })
   }
 }

@@ -148,7 +148,8 @@ export class ThreadPool {
     this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
       if (thread.ended) return
       this.#drain(thread) // its last word was sent before the task was over
-      thread.actors.delete(task.key)
+      // By now it may live again on this thread: then that life is the one that counts.
+      if (thread.actors.get(task.key) === task.incarnation) thread.actors.delete(task.key)
       this.#listener.released(threadId, task.key, task.incarnation)
     }, () => {}) // the thread ended: its own listeners say so, once for all its actors
     return true

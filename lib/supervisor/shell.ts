@@ -47,6 +47,8 @@ export class Shell implements AdmissionHost {
   readonly #idle = new Map<RunKey, RunState>()
   readonly #refusedAtMs = new Map<RunKey, number>()
   readonly #unknownWorkflows = new Set<string>()
+  /** Runs admitted to each thread whose actors are not spawned yet: a store that refuses may hold them up. */
+  readonly #admitted = new Map<number, number>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
   readonly #alarms = new Set<Alarm>()
@@ -123,8 +125,8 @@ export class Shell implements AdmissionHost {
 
   // ---- admission -------------------------------------------------------------------------------------------------
 
-  threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
-    return this.#parts.pool.threads()
+  *threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
+    for (const { threadId, actors } of this.#parts.pool.threads()) yield { threadId, actors: actors + (this.#admitted.get(threadId) ?? 0) }
   }
 
   queuedRun(key: RunKey): RunState | undefined {
@@ -146,6 +148,7 @@ export class Shell implements AdmissionHost {
   }
 
   admit(state: RunState, threadId: number): void {
+    this.#admitted.set(threadId, (this.#admitted.get(threadId) ?? 0) + 1)
     this.hear(state, { type: 'run-admitted', threadId })
   }
 
@@ -212,6 +215,9 @@ export class Shell implements AdmissionHost {
   #spawn(state: RunState, threadId: number, incarnation: number): void {
     const { store, pool } = this.#parts
     const { key, id, workflow, args } = state.meta
+    const others = this.#admitted.get(threadId)! - 1
+    if (others > 0) this.#admitted.set(threadId, others)
+    else this.#admitted.delete(threadId)
     if (state.life.type !== 'live' || state.progress.incarnation !== incarnation) return
     const stored = state.journalLength === 0 && state.waits.size === 0 ? undefined : store.loadRun(key)
     const journal = packEntries(stored === undefined ? [] : store.readJournal(key, 0, Number.MAX_SAFE_INTEGER))

@@ -208,7 +208,7 @@ function append(row: Row, position: number, entry: Encoded): void {
   if (position > row.journal.length) {
     throw new InternalError({ problem: `entry ${position} of run ${row.meta.key} was to be appended to a journal of ${row.journal.length}` })
   }
-  row.journal[position] = entry
+  row.journal[position] = entry.slice() as Encoded // the supervisor may move the entry's own memory to a thread
 }
 
 function placeOf({ meta, progress }: Row): QueuePlace {
