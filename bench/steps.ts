@@ -9,10 +9,10 @@ import { tinySteps } from './fixtures/workflows.ts'
 
 const ACTORS = [1, 8, 64, 256]
 const STEPS = 100
-/** Runs of a sample, at least: enough for a second or two on a common machine. */
+/** Runs of a sample: at least so many, and where that is more, as many as have a place, twice over up to the most. */
 const FEWEST_RUNS = 32
-/** How often each place in a thread is taken in a sample, at least. */
-const FEWEST_WAVES = 2
+const MOST_RUNS = 512
+const WARM_UP_STEPS = 30
 
 interface Measured {
   readonly stepsPerSecond: number
@@ -54,9 +54,9 @@ export const steps: Bench = {
 async function measure(setting: Setting, actors: number, durability: 'power-loss' | 'process-crash'): Promise<Measured> {
   return withTroupe(setting, { actorsPerThread: actors, durability }, async troupe => {
     const atOnce = actors * setting.threads
-    const runs = setting.quick ? atOnce : Math.max(FEWEST_RUNS, atOnce * FEWEST_WAVES)
+    const runs = setting.quick ? atOnce : Math.max(FEWEST_RUNS, atOnce, Math.min(atOnce * 2, MOST_RUNS))
     const stepsPerRun = setting.quick ? 5 : STEPS
-    await runAll(troupe, Math.max(atOnce, runs / 2), stepsPerRun)
+    await runAll(troupe, runs, setting.quick ? 1 : WARM_UP_STEPS)
     const before = await troupe.stats()
     const seconds = await runAll(troupe, runs, stepsPerRun)
     const after = await troupe.stats()

@@ -132,7 +132,8 @@ export class ThreadPool {
       const now = worker.performance.eventLoopUtilization()
       const { utilization } = worker.performance.eventLoopUtilization(now, thread.measuredFrom)
       thread.measuredFrom = now
-      return { threadId, actors: actors.size, utilization, heapBytes }
+      // Two threads' clocks are read one after the other: an idle loop comes out a little below 0, or as NaN.
+      return { threadId, actors: actors.size, utilization: Math.min(1, Math.max(0, utilization || 0)), heapBytes }
     })
   }
 

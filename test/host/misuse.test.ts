@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import {
   InvalidOptionError, RunIdTakenError, StoreInUseError, Troupe, UnknownRunError, UnknownWorkflowError, UnserializableValueError, WorkflowModuleError,
 } from 'troupe'
-import type { RunFilter, StartOptions, TroupeOptions } from 'troupe'
+import type { RunFilter, TroupeOptions } from 'troupe'
 import { workflow } from 'troupe/workflow'
 import { openTroupe, rejection, storeFolder, storeImage, until } from '../harness.ts'
 import { doubled, echo, failing, sleeper } from '../fixtures/host/plain.js'
@@ -76,8 +76,8 @@ t.test('every bad option of start() and startMany() is refused by name', async t
   }
   const badTags = [{ color: 7 }, { color: null }, { color: undefined }, { color: 'x'.repeat(513) }]
   for (const startWith of [
-    (options: object) => troupe.start(echo, [], options as StartOptions),
-    (options: object) => troupe.startMany(echo, [{ args: [] }, { args: [], options: options as StartOptions }, { args: [] }]),
+    (options: object) => troupe.start(echo, [], options),
+    (options: object) => troupe.startMany(echo, [{ args: [] }, { args: [], options: options }, { args: [] }]),
   ]) {
     await refuses(t, [
       ...table(rows, startWith),
@@ -131,10 +131,10 @@ t.test('what is no known workflow is refused, with the known ones named', async 
 t.test('the id of a run of another workflow is taken, alone, in a list, and for what is finished', async t => {
   const before = await storeImage(troupe)
   for (const id of ['done', 'asleep', 'delayed', 'failed']) {
-    const another = id === 'asleep' ? doubled : sleeper
+    const another = id === 'asleep' ? 'doubled' : 'sleeper'
     for (const call of [
-      () => troupe.start(another as (...args: unknown[]) => unknown, [], { id }),
-      () => troupe.startMany(another as (...args: unknown[]) => unknown, [{ args: [] }, { args: [], options: { id } }, { args: [] }]),
+      () => troupe.start(another, [], { id }),
+      () => troupe.startMany(another, [{ args: [] }, { args: [], options: { id } }, { args: [] }]),
     ]) {
       const error = await rejection(call())
       t.ok(error instanceof RunIdTakenError && error.runId === id && error.code === 'TROUPE_RUN_ID_TAKEN', id)

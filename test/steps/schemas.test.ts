@@ -9,7 +9,7 @@ const troupe = await openTroupe(t, { workflows: new URL('../fixtures/steps/schem
 
 t.test('arguments that a schema takes reach the workflow as the schema gave them back', async t => {
   for (const workflow of [sized, sizedLater, 'sized', 'sizedLater'] as const) {
-    const run = await troupe.start(workflow as typeof sized, [{ width: 2 }])
+    const run = await troupe.start(workflow, [{ width: 2 }])
     t.same(await run.result(), { width: 2, unit: 'px' })
     t.same((await run.info()).args, [{ width: 2, unit: 'px' }])
   }
