@@ -7,10 +7,11 @@ import { runInfo } from './client/info.ts'
 import type { RunInfo } from './client/info.ts'
 import { openThreadLink } from './client/link.ts'
 import type { OpenLink } from './client/link.ts'
-import { resolveCloseOptions, resolveStartOptions, resolveTroupeOptions } from './client/options.ts'
+import { checkFolder, resolveCloseOptions, resolvePruneOptions, resolveStartOptions, resolveTroupeOptions } from './client/options.ts'
 import type { CloseOptions, StartOptions, TroupeOptions } from './client/options.ts'
 import { SupervisorProxy } from './client/proxy.ts'
 import { UnknownWorkflowError } from './errors.ts'
+import type { RunStatus } from './model/run.ts'
 import { checkName, checkOptions, refuse } from './options.ts'
 import type { StartRequest, SupervisorStats } from './protocol/host.ts'
 import { newRunId } from './system.ts'
@@ -106,6 +107,23 @@ export class Troupe implements AsyncDisposable {
   async count(filter?: RunFilter): Promise<number> {
     const { query, limit } = resolveFilter(filter)
     return Math.min(limit, await this.#proxy.ask<'count-runs'>({ type: 'count-runs', query }))
+  }
+
+  /**
+   * Deletes finished runs older than this, in small commits; children go with their parents, and not before them.
+   * `status`: only these (default: all four finished ones).
+   */
+  async prune(options: { readonly finishedBefore: Date, readonly status?: readonly RunStatus[] }): Promise<{ readonly runs: number }> {
+    const { finishedBeforeMs, statuses } = resolvePruneOptions(options)
+    return this.#proxy.ask<'prune-runs'>({ type: 'prune-runs', finishedBeforeMs, statuses })
+  }
+
+  /**
+   * A consistent copy of the store while it is in use, in a folder that is made if absent and must be empty. It holds
+   * everything acknowledged before the call.
+   */
+  async backup(folder: string): Promise<void> {
+    await this.#proxy.ask<'backup-store'>({ type: 'backup-store', folder: checkFolder('folder', folder) })
   }
 
   /** What it holds now: runs by status, actors and load by thread, commits, retries, respawns, deaths of the supervisor, event-loop delay. */

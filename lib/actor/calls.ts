@@ -4,6 +4,7 @@ import type { EntryKind } from '../codec/entry.ts'
 import { encodeValue } from '../codec/value.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import type { Wait } from '../codec/wait.ts'
+import { eventName } from '../protocol/actor.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
 import type { ChildRequest, Operations, StepDefinition } from '../workflow/context.ts'
 import type { Operation } from './operation.ts'
@@ -155,9 +156,4 @@ export class Calls implements Operations {
     const entry = encodeEntry({ index, kind, name, startedAtMs: atMs, finishedAtMs: atMs, ...operation.proposed })
     this.#host.report({ type: 'operation-completed', index, kind, outcome: 'result', entry })
   }
-}
-
-/** The operation's name of a wait for an event: it tells whose. */
-export function eventName(runId: string, name: string): string {
-  return `${name} of ${runId}`
 }

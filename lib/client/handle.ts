@@ -1,9 +1,9 @@
 import { decodeError } from '../codec/error.ts'
-import { decodeValue } from '../codec/value.ts'
+import { decodeValue, encodeValue } from '../codec/value.ts'
 import { RunNotFinishedError } from '../errors.ts'
-import { checkOptions, optionalMs, refuse } from '../options.ts'
+import { checkName, checkNumber, checkOptions, optionalMs, optionalName, optionalNumber, refuse } from '../options.ts'
 import type { StepsPage } from '../protocol/host.ts'
-import { systemClock } from '../system.ts'
+import { newRunId, systemClock } from '../system.ts'
 import { runInfo, stepInfos } from './info.ts'
 import type { RunInfo, StepInfo } from './info.ts'
 import { resolveCancelOptions } from './options.ts'
@@ -83,10 +83,71 @@ export class RunHandle<R> {
     await this.#proxy.ask<'resume-run'>({ type: 'resume-run', id: this.id })
   }
 
-  #bounded<T>(requestId: number, reply: Promise<T>, timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<T> {
+  /**
+   * Sends it a message; resolves once that is durable. A second one under the same idempotency key changes nothing.
+   * @throws MailboxFullError, UnserializableValueError
+   */
+  async send(message: unknown, options?: { readonly topic?: string, readonly idempotencyKey?: string }): Promise<void> {
+    const given = checkOptions('send()', options, ['topic', 'idempotencyKey'])
+    const topic = optionalName('topic', given['topic'])
+    const idempotencyKey = optionalName('idempotencyKey', given['idempotencyKey'])
+    const encoded = encodeValue(message, () => ({ what: `a message to run "${this.id}"`, root: 'message' }))
+    await this.#proxy.ask<'send-message'>({ type: 'send-message', id: this.id, message: encoded, topic, idempotencyKey })
+  }
+
+  /** The value the run has set, or sets within timeoutSeconds; undefined when it did not, or finished without. */
+  async getEvent<T = unknown>(key: string, options?: { readonly timeoutSeconds?: number }): Promise<T | undefined> {
+    const given = checkOptions('getEvent()', options, ['timeoutSeconds'])
+    const timeoutMs = optionalMs('timeoutSeconds', given['timeoutSeconds'])
+    const { requestId, reply } = this.#proxy.askFor<'await-event'>({ type: 'await-event', id: this.id, key: checkName('key', key) })
+    const answer = timeoutMs === undefined ? await reply
+      : await this.#bounded(requestId, reply, timeoutMs, undefined, settle => { settle({ value: undefined }) })
+    return answer.value === undefined ? undefined : decodeValue(answer.value) as T
+  }
+
+  /**
+   * Follows a stream live, from a position on (from 0; default 0), and ends when the stream is closed or the run has ended.
+   * @throws the signal's reason when it aborts
+   */
+  async *readStream<T = unknown>(key: string, options?: { readonly from?: number, readonly signal?: AbortSignal }): AsyncGenerator<T, void, undefined> {
+    const given = checkOptions('readStream()', options, ['from', 'signal'])
+    const stream = checkName('key', key)
+    const signal = given['signal']
+    if (signal !== undefined && !(signal instanceof AbortSignal)) refuse('signal', 'be an AbortSignal', signal)
+    let from = optionalNumber('from', given['from'], { min: 0, whole: true }) ?? 0
+    for (;;) {
+      signal?.throwIfAborted()
+      const { requestId, reply } = this.#proxy.askFor<'read-stream'>({ type: 'read-stream', id: this.id, stream, from })
+      const page = await (signal === undefined ? reply : this.#bounded(requestId, reply, undefined, signal))
+      for (const value of page.values) yield decodeValue(value) as T
+      from += page.values.length
+      if (page.ended) return
+    }
+  }
+
+  /**
+   * A new run with the outcomes of this one's first `beforeStep` operations already recorded: it goes on from there.
+   * Events, streams and messages of this run are not copied.
+   * @throws RunIdTakenError
+   */
+  async fork(options: { readonly beforeStep: number, readonly id?: string }): Promise<RunHandle<R>> {
+    const given = checkOptions('fork()', options, ['beforeStep', 'id'])
+    const beforeStep = checkNumber('beforeStep', given['beforeStep'], { min: 0, whole: true })
+    const newId = optionalName('id', given['id']) ?? newRunId()
+    const { id } = await this.#proxy.ask<'fork-run'>({ type: 'fork-run', id: this.id, beforeStep, newId })
+    return new RunHandle<R>(this.#proxy, id)
+  }
+
+  /** `late` says what happens when the time is up; by default RunNotFinishedError. */
+  #bounded<T>(
+    requestId: number, reply: Promise<T>, timeoutMs: number | undefined, signal: AbortSignal | undefined,
+    late?: (settle: (value: T) => void) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const alarm = timeoutMs === undefined ? undefined : systemClock.schedule(timeoutMs, () => {
-        stop(() => { reject(new RunNotFinishedError({ runId: this.id, timeoutSeconds: timeoutMs / 1000 })) })
+        stop(() => {
+          if (late === undefined) reject(new RunNotFinishedError({ runId: this.id, timeoutSeconds: timeoutMs / 1000 }))
+          else late(resolve)
+        })
         this.#proxy.forget(requestId)
       })
       const aborted = (): void => {

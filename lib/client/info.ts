@@ -124,6 +124,7 @@ function waitingStep(index: number, wait: Wait): StepInfo {
   const { name } = wait
   const startedAt = new Date(wait.startedAtMs)
   if (wait.type === 'sleep') return { index, name, kind: 'sleep', status: 'running', startedAt, attempts: [] }
+  if (wait.type === 'receive' || wait.type === 'event') return { index, name, kind: wait.type, status: 'running', startedAt, attempts: [] }
   if (wait.type === 'child') return { index, name, kind: 'child', status: 'running', startedAt, attempts: [], childId: wait.childId }
   return {
     index, name, kind: 'step', status: 'retrying', startedAt,

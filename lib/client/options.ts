@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkName, checkNumber, checkOneOf, checkOptions, optionalMs, optionalName, optionalNumber, optionalTimeoutMs, refuse } from '../options.ts'
+import type { FinishedStatus } from '../model/run.ts'
 import type { StartRequest, SupervisorOptions } from '../protocol/host.ts'
 import { defaultLogger, LOG_LEVELS } from '../telemetry/logger.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -81,11 +82,16 @@ export function resolveTroupeOptions(options: unknown): ResolvedTroupeOptions {
   }
 }
 
+export function checkFolder(option: string, folder: unknown): string {
+  if (typeof folder !== 'string' || folder === '') refuse(option, 'be the path of a folder', folder)
+  if (folder.includes('\0')) refuse(option, 'be a path without NUL characters', folder)
+  return resolve(folder)
+}
+
 function checkStore(store: unknown): string {
-  if (typeof store !== 'string' || store === '') refuse('store', 'be the path of a folder', store)
-  if (store.includes('\0')) refuse('store', 'be a path without NUL characters', store)
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(store)) refuse('store', 'be the path of a folder; other stores are not supported by this version', store)
-  return resolve(store)
+  const folder = checkFolder('store', store)
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(String(store))) refuse('store', 'be the path of a folder; other stores are not supported by this version', store)
+  return folder
 }
 
 function checkModules(workflows: unknown): readonly string[] {
@@ -165,4 +171,17 @@ export function resolveCancelOptions(options: unknown): { readonly graceMs: numb
   const children = given['children']
   if (children !== undefined && typeof children !== 'boolean') refuse('children', 'be true or false', children)
   return { graceMs: optionalMs('graceSeconds', given['graceSeconds']) ?? HOST_DEFAULTS.graceSeconds * 1000, children: children === true }
+}
+
+const FINISHED = ['succeeded', 'failed', 'cancelled', 'quarantined'] as const satisfies readonly FinishedStatus[]
+
+export function resolvePruneOptions(options: unknown): { readonly finishedBeforeMs: number, readonly statuses: readonly FinishedStatus[] } {
+  const given = checkOptions('prune()', options, ['finishedBefore', 'status'])
+  const { finishedBefore, status } = given
+  if (!(finishedBefore instanceof Date) || Number.isNaN(finishedBefore.getTime())) refuse('finishedBefore', 'be a valid Date', finishedBefore)
+  if (status !== undefined && !Array.isArray(status)) refuse('status', 'be an array', status)
+  return {
+    finishedBeforeMs: finishedBefore.getTime(),
+    statuses: status === undefined ? FINISHED : status.map(word => checkOneOf('status', word, FINISHED)),
+  }
 }

@@ -1,6 +1,6 @@
 /** What the host's proxy and the supervisor say to each other. Values are bytes on the way; everything else is cloned. */
 import type { Encoded } from '../codec/encoded.ts'
-import type { RunStatus } from '../model/run.ts'
+import type { FinishedStatus, RunStatus } from '../model/run.ts'
 import type { ListedRun, Outcome, RunPage, RunQuery } from './records.ts'
 
 export interface SupervisorOptions {
@@ -38,6 +38,12 @@ export type HostRequest =
   | { readonly type: 'count-runs', readonly query: RunQuery }
   | { readonly type: 'cancel-run', readonly id: string, readonly graceMs: number, readonly children: boolean }
   | { readonly type: 'resume-run', readonly id: string }
+  | { readonly type: 'send-message', readonly id: string, readonly message: Encoded, readonly topic: string | undefined, readonly idempotencyKey: string | undefined }
+  | { readonly type: 'await-event', readonly id: string, readonly key: string }
+  | { readonly type: 'read-stream', readonly id: string, readonly stream: string, readonly from: number }
+  | { readonly type: 'fork-run', readonly id: string, readonly beforeStep: number, readonly newId: string }
+  | { readonly type: 'prune-runs', readonly finishedBeforeMs: number, readonly statuses: readonly FinishedStatus[] }
+  | { readonly type: 'backup-store', readonly folder: string }
   | { readonly type: 'read-stats' }
   | { readonly type: 'close-supervisor', readonly mode: 'drain' | 'abandon', readonly timeoutMs: number }
 
@@ -70,6 +76,13 @@ export interface HostReplies {
   'count-runs': number
   'cancel-run': undefined
   'resume-run': undefined
+  'send-message': undefined
+  /** Without a value: the run finished and did not set it. */
+  'await-event': { readonly value: Encoded | undefined }
+  'read-stream': { readonly values: readonly Encoded[], readonly ended: boolean }
+  'fork-run': { readonly id: string }
+  'prune-runs': { readonly runs: number }
+  'backup-store': undefined
   'read-stats': SupervisorStats
   'close-supervisor': undefined
 }

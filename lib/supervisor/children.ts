@@ -10,6 +10,7 @@ import type { StartRequest } from '../protocol/host.ts'
 import { readEntryHead } from '../codec/entry.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
 import type { Shell, ShellParts } from './shell.ts'
+import type { Origin } from './starts.ts'
 import type { RunState } from './state.ts'
 
 type ChildCall = ToSupervisor & { readonly type: 'child-called' }
@@ -42,7 +43,7 @@ export class Children {
       ...(call.queue !== undefined && { queue: call.queue }),
       ...(call.timeoutMs !== undefined && { timeoutMs: call.timeoutMs ?? Infinity }),
     }
-    const refused = (error: Encoded): void => { this.#shell.hear(parent, { type: 'child-refused', index: call.index, name: call.workflow, error }) }
+    const refused = (error: Encoded): void => { this.#shell.hear(parent, { type: 'operation-settled', index: call.index, kind: 'child', name: call.workflow, outcome: 'error', value: error }) }
     const orRefuse = (start: () => void): void => {
       try {
         start()
@@ -66,7 +67,7 @@ export class Children {
 
   #startNow(parent: RunState, call: ChildCall, request: StartRequest): void {
     const { index, mode, workflow } = call
-    const child = this.#parts.starts.existing(request) ?? this.create(request, { key: parent.meta.key, id: parent.meta.id, index })
+    const child = this.#parts.starts.existing(request) ?? this.create(request, { parent: { key: parent.meta.key, id: parent.meta.id, index } })
     const { status } = child.progress
     // A resumed parent does its failed operation again: the child that failed in it is resumed, too.
     const isOwn = child.meta.parent?.key === parent.meta.key && child.meta.parent.index === index
@@ -80,15 +81,15 @@ export class Children {
     const name = `result of ${childId}`
     const child = this.#parts.runs.find(childId)
     if (child === undefined) {
-      this.#shell.hear(parent, { type: 'child-refused', index, name, error: encodeError(new UnknownRunError({ runId: childId })) })
+      this.#shell.hear(parent, { type: 'operation-settled', index, kind: 'child', name, outcome: 'error', value: encodeError(new UnknownRunError({ runId: childId })) })
       return
     }
     this.#shell.hear(parent, { type: 'child-started', index, mode: 'await', workflow: name, childId, childKey: child.meta.key })
   }
 
-  create(request: StartRequest, parent: { readonly key: RunKey, readonly id: string, readonly index: number } | undefined): RunState {
+  create(request: StartRequest, origin: Origin = {}): RunState {
     const { starts, commits, timers } = this.#parts
-    const { state, changes, startAtMs } = starts.create(request, parent)
+    const { state, changes, startAtMs } = starts.create(request, origin)
     commits.add(changes)
     const { key, priority } = state.meta
     if (startAtMs === undefined) this.#shell.admission.push({ priority, position: state.progress.queuePosition, key })

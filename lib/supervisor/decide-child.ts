@@ -22,12 +22,6 @@ export function childStarted(draft: Draft, input: Input<'child-started'>): void 
   answered(draft)
 }
 
-/** The call itself was wrong (an unknown workflow, an id that is taken): recorded, so that replay meets the same error. */
-export function childRefused(draft: Draft, input: Input<'child-refused'>): void {
-  completeOperation(draft, input.index, entryOf(draft, input.index, { name: input.name, outcome: 'error', value: input.error }))
-  answered(draft)
-}
-
 export function childFinished(draft: Draft, input: Input<'child-finished'>): void {
   const wait = draft.state.waits.get(input.index)
   if (wait?.type !== 'child' || draft.progress.ending !== undefined) return

@@ -63,7 +63,7 @@ export function sleepCalled(draft: Draft, fact: Fact<'sleep-called'>): void {
   draft.recordWait(fact.index, { type: 'sleep', name: 'sleep', startedAtMs: draft.nowMs, dueAtMs: draft.nowMs + fact.durationMs })
 }
 
-/** The due time of a sleep, or of a step's next attempt, has come. */
+/** The due time of a sleep, of a wait's end, or of a step's next attempt, has come. */
 export function operationDue(draft: Draft, index: number, dueAtMs: number): void {
   const wait = draft.state.waits.get(index)
   if (wait === undefined || wait.type === 'child' || wait.dueAtMs !== dueAtMs || draft.progress.ending !== undefined) return
@@ -73,9 +73,10 @@ export function operationDue(draft: Draft, index: number, dueAtMs: number): void
     draft.wake()
     return
   }
-  const { name, startedAtMs } = wait
+  // A message or an event that did not come in time is undefined, as a sleep's result is.
+  const { type, name, startedAtMs } = wait
   completeOperation(draft, index, encodeEntry({
-    index, kind: 'sleep', name, startedAtMs, finishedAtMs: draft.nowMs, outcome: 'result', value: NOTHING, attempts: [],
+    index, kind: type, name, startedAtMs, finishedAtMs: draft.nowMs, outcome: 'result', value: NOTHING, attempts: [],
   }))
 }
 

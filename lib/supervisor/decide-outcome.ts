@@ -6,6 +6,7 @@ import type { ToSupervisor } from '../protocol/actor.ts'
 import type { Outcome } from '../store/contract.ts'
 import { dueAtOf, runTimers } from './decision.ts'
 import type { Draft } from './decision.ts'
+import { tellAwaiters } from './decide-message.ts'
 import { ABSENT } from './state.ts'
 
 /** The workflow's own word on how it ended; a run that was being ended does not succeed any more. */
@@ -52,9 +53,10 @@ export function finish(draft: Draft, status: FinishedStatus, outcome: Outcome): 
   }
   draft.outcome = outcome
   draft.changes.push({ type: 'outcome-recorded', key: draft.key, outcome })
-  for (const awaiter of draft.awaiters) {
-    draft.changes.push({ type: 'awaiter-removed', child: draft.key, ...awaiter })
-    draft.words.push({ type: 'to-run', key: awaiter.parent, input: { type: 'child-finished', index: awaiter.index, outcome } })
+  tellAwaiters(draft, undefined, undefined)
+  for (const { parent, index } of draft.awaiters) {
+    draft.changes.push({ type: 'awaiter-removed', child: draft.key, parent, index })
+    draft.words.push({ type: 'to-run', key: parent, input: { type: 'child-finished', index, outcome } })
   }
   draft.awaiters = []
   draft.set({ status, finishedAtMs: draft.nowMs, deadlineAtMs: undefined, startAtMs: undefined, respawnAtMs: undefined, ending: undefined })

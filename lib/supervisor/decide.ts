@@ -4,8 +4,9 @@
  */
 import { assertNever } from '../invariant.ts'
 import { isFinished } from '../model/run.ts'
-import { childFinished, childRefused, childStarted } from './decide-child.ts'
+import { childFinished, childStarted } from './decide-child.ts'
 import { admit, passivate, passivated, passivationRefused, processDied, requestEnd, respawnOrStart, resume, threadEnded } from './decide-life.ts'
+import { eventArrived, eventAwaited, eventPublished, eventWaitBegan, messageArrived, messageSent, operationSettled, receiveCalled, streamEnded, streamWritten } from './decide-message.ts'
 import { attemptFailed, attemptJudged, operationCompleted, operationDue, sleepCalled, stepStarted } from './decide-operation.ts'
 import { finishDiverged, finishReported } from './decide-outcome.ts'
 import { asked, release, waiting } from './decide-waiting.ts'
@@ -14,9 +15,12 @@ import type { Decision, RunInput, RunPolicy } from './decision.ts'
 import type { RunState } from './state.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
 
+/** What is heard of a run that is finished, too. */
+const FOR_FINISHED: ReadonlySet<RunInput['type']> = new Set(['resume-requested', 'awaiter-added', 'message-arrived'])
+
 export function decide(state: RunState, input: RunInput, nowMs: number, policy: RunPolicy): Decision {
   const draft = new Draft(state, nowMs)
-  if (!isFinished(state.progress.status) || input.type === 'resume-requested' || input.type === 'awaiter-added') apply(draft, input, policy)
+  if (!isFinished(state.progress.status) || FOR_FINISHED.has(input.type)) apply(draft, input, policy)
   return draft.done()
 }
 
@@ -37,6 +41,12 @@ function apply(draft: Draft, input: RunInput, policy: RunPolicy): void {
       asked(draft)
       if (draft.progress.ending === undefined) draft.words.push({ type: 'find-child', parent: draft.key, index: input.index, childId: input.childId })
       return
+    case 'message-sent': return messageSent(draft, input)
+    case 'receive-called': return receiveCalled(draft, input)
+    case 'event-published': return eventPublished(draft, input)
+    case 'event-awaited': return eventAwaited(draft, input)
+    case 'stream-written': return streamWritten(draft, input)
+    case 'stream-ended': return streamEnded(draft, input)
     case 'run-completed': return finishReported(draft, 'succeeded', { type: 'result', value: input.result })
     case 'run-failed': return finishReported(draft, 'failed', { type: 'error', value: input.error })
     case 'run-diverged': return finishDiverged(draft, input)
@@ -52,7 +62,10 @@ function apply(draft: Draft, input: RunInput, policy: RunPolicy): void {
     case 'run-admitted': return admit(draft, input.threadId)
     case 'timer-due': return timerDue(draft, input.slot, input.dueAtMs)
     case 'child-started': return childStarted(draft, input)
-    case 'child-refused': return childRefused(draft, input)
+    case 'operation-settled': return operationSettled(draft, input)
+    case 'message-arrived': return messageArrived(draft, input)
+    case 'event-wait-began': return eventWaitBegan(draft, input)
+    case 'event-arrived': return eventArrived(draft, input)
     case 'child-finished': return childFinished(draft, input)
     case 'awaiter-added': return awaiterAdded(draft, input)
     case 'end-requested': return requestEnd(draft, input)
@@ -88,7 +101,8 @@ function awaiterAdded(draft: Draft, input: RunInput & { type: 'awaiter-added' })
   const { awaiter } = input
   if (isFinished(draft.progress.status)) {
     // The shell reads the outcome where the state does not hold it.
-    if (draft.outcome !== undefined) draft.words.push({ type: 'to-run', key: awaiter.parent, input: { type: 'child-finished', index: awaiter.index, outcome: draft.outcome } })
+    if (awaiter.event !== undefined) draft.words.push({ type: 'to-run', key: awaiter.parent, input: { type: 'event-arrived', index: awaiter.index, value: undefined } })
+    else if (draft.outcome !== undefined) draft.words.push({ type: 'to-run', key: awaiter.parent, input: { type: 'child-finished', index: awaiter.index, outcome: draft.outcome } })
     return
   }
   if (draft.awaiters.some(known => known.parent === awaiter.parent && known.index === awaiter.index)) return

@@ -1,14 +1,15 @@
 /** What the pure core says is to happen: changes for the store, words for others, effects once the changes are durable. */
 import type { Encoded } from '../codec/encoded.ts'
+import type { EntryKind, EntryOutcome } from '../codec/entry.ts'
 import { encodeWait } from '../codec/wait.ts'
 import type { Wait } from '../codec/wait.ts'
 import type { ResolvedRespawnPolicy } from '../model/respawn.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
-import type { AwaiterRow, Change, Outcome, RunProgress } from '../store/contract.ts'
+import type { AwaiterRow, Change, MessageRow, Outcome, RunProgress } from '../store/contract.ts'
 import { QUEUED } from './state.ts'
-import type { Life, LiveActor, RunningStep, RunState } from './state.ts'
+import type { Life, LiveActor, RunningStep, RunState, StreamHead } from './state.ts'
 
 /** Everything that can happen to a run. */
 export type RunInput =
@@ -16,9 +17,13 @@ export type RunInput =
   | { readonly type: 'run-admitted', readonly threadId: number }
   | { readonly type: 'timer-due', readonly slot: number, readonly dueAtMs: number }
   | { readonly type: 'child-started', readonly index: number, readonly mode: 'start' | 'call' | 'await', readonly workflow: string, readonly childId: string, readonly childKey: RunKey }
-  | { readonly type: 'child-refused', readonly index: number, readonly name: string, readonly error: Encoded }
   | { readonly type: 'child-finished', readonly index: number, readonly outcome: Outcome }
   | { readonly type: 'awaiter-added', readonly awaiter: AwaiterRow }
+  /** Another run's state, or its absence, decided an operation of this one. */
+  | { readonly type: 'operation-settled', readonly index: number, readonly kind: EntryKind, readonly name: string, readonly outcome: EntryOutcome, readonly value: Encoded }
+  | { readonly type: 'message-arrived', readonly topic: string | undefined, readonly message: Encoded, readonly idempotencyKey: string | undefined }
+  | { readonly type: 'event-wait-began', readonly index: number, readonly name: string, readonly target: RunKey, readonly event: string, readonly timeoutMs: number | undefined }
+  | { readonly type: 'event-arrived', readonly index: number, readonly value: Encoded | undefined }
   | { readonly type: 'end-requested', readonly reason: 'cancelled' | 'timed-out', readonly graceMs: number }
   /** `forgetFrom`: the journal's position of the last failed operation. */
   | { readonly type: 'resume-requested', readonly forgetFrom: number | undefined }
@@ -46,6 +51,8 @@ export type Word =
   | { readonly type: 'to-run', readonly key: RunKey, readonly input: RunInput }
   | { readonly type: 'start-child', readonly parent: RunKey, readonly request: ToSupervisor & { type: 'child-called' } }
   | { readonly type: 'find-child', readonly parent: RunKey, readonly index: number, readonly childId: string }
+  | { readonly type: 'send-message', readonly from: RunKey, readonly fact: ToSupervisor & { type: 'message-sent' } }
+  | { readonly type: 'find-event', readonly from: RunKey, readonly fact: ToSupervisor & { type: 'event-awaited' } }
 
 /** What is done once the changes are durable (I1). */
 export type Effect =
@@ -54,6 +61,8 @@ export type Effect =
   | { readonly type: 'arm-timer', readonly slot: number, readonly dueAtMs: number }
   | { readonly type: 'arm-grace', readonly incarnation: number, readonly graceMs: number }
   | { readonly type: 'settle-waiters' }
+  /** Hosts may wait for this event, or follow this stream. */
+  | { readonly type: 'followers-told' }
   | { readonly type: 'log', readonly level: 'debug' | 'info' | 'warn' | 'error', readonly event: string, readonly fields: object, readonly message: string }
 
 /** How a run's workflow wants its crashes judged. */
@@ -72,6 +81,10 @@ export interface Decision {
   readonly journalLength: number
   readonly awaiters: readonly AwaiterRow[]
   readonly outcome: Outcome | undefined
+  readonly messages: readonly MessageRow[]
+  readonly messageKeys: readonly string[]
+  readonly events: readonly (readonly [string, Encoded])[]
+  readonly streams: readonly (readonly [string, StreamHead])[]
 }
 
 /** A decision while it is being made. It reads the state and never writes it. */
@@ -83,6 +96,10 @@ export class Draft {
   readonly effects: Effect[] = []
   readonly waits: [number, Wait | undefined][] = []
   readonly running: [number, RunningStep | undefined][] = []
+  readonly messageKeys: string[] = []
+  readonly events: [string, Encoded][] = []
+  readonly streams: [string, StreamHead][] = []
+  messages: readonly MessageRow[]
   progress: RunProgress
   life: Life
   journalLength: number
@@ -97,6 +114,7 @@ export class Draft {
     this.journalLength = state.journalLength
     this.awaiters = state.awaiters
     this.outcome = state.outcome
+    this.messages = state.messages
   }
 
   get key(): RunKey {

@@ -6,9 +6,11 @@ import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
 import type { HostReplies, HostRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
 import type { ListedRun } from '../store/contract.ts'
+import { Followers } from './followers.ts'
 import { EncodedRefusal, refusalBytes } from './refusal.ts'
 import type { Shell, ShellParts } from './shell.ts'
 import type { RunState } from './state.ts'
+import { Upkeep } from './upkeep.ts'
 
 /** Entries on one page of a run's steps. */
 const STEPS_PAGE = 1000
@@ -22,6 +24,8 @@ export class Door {
   readonly #parts: ShellParts
   readonly #emit: (message: SupervisorMessage) => void
   readonly #stats: () => SupervisorStats
+  readonly #followers: Followers
+  readonly #upkeep: Upkeep
   /** Who waits for which run's outcome. */
   readonly #waiters = new Map<RunKey, Map<number, Reply>>()
   #isClosing = false
@@ -31,6 +35,8 @@ export class Door {
     this.#parts = parts
     this.#emit = emit
     this.#stats = stats
+    this.#followers = new Followers(parts)
+    this.#upkeep = new Upkeep(shell, parts)
   }
 
   receive(requestId: number, request: Exclude<HostRequest, { type: 'close-supervisor' }>): void {
@@ -44,11 +50,18 @@ export class Door {
   }
 
   forget(requestId: number): void {
+    this.#followers.forget(requestId)
     for (const waiters of this.#waiters.values()) if (waiters.delete(requestId)) return
+  }
+
+  /** An event or a value of a stream is durable. */
+  changed(state: RunState): void {
+    this.#followers.changed(state)
   }
 
   /** A run's outcome is durable: those who wait for it are told. */
   outcomeRecorded(state: RunState): void {
+    this.#followers.changed(state)
     const waiters = this.#waiters.get(state.meta.key)
     if (waiters === undefined) return
     const outcome = state.outcome ?? this.#parts.store.readOutcome(state.meta.key)
@@ -63,49 +76,65 @@ export class Door {
 
   #handle(requestId: number, request: Exclude<HostRequest, { type: 'close-supervisor' }>, reply: Reply, refuse: (error: unknown) => void): void {
     const { store, commits } = this.#parts
+    /** Once all that was decided so far is durable. */
+    const whenSettled = (act: () => void): void => { commits.afterCommit(() => { this.#orRefuse(refuse, act) }) }
+    const settled = (read: () => HostReplies[keyof HostReplies]): void => { whenSettled(() => { reply(read()) }) }
     switch (request.type) {
       case 'start-runs':
         this.#start(request.runs, reply, refuse)
         return
       case 'find-run': {
         const { id, workflow } = this.#find(request.id).meta
-        commits.afterCommit(() => { reply({ id, workflow }) })
-        return
+        return settled(() => ({ id, workflow }))
       }
       case 'await-outcome':
-        this.#awaitOutcome(requestId, this.#find(request.id), reply)
+        this.#awaitOutcome(requestId, this.#find(request.id), reply, refuse)
         return
       case 'read-run': {
         const { key } = this.#find(request.id).meta
-        commits.afterCommit(() => { reply(this.#listed(key, request.id)) })
-        return
+        return settled(() => this.#listed(key, request.id))
       }
       case 'read-steps': {
         const { key } = this.#find(request.id).meta
-        commits.afterCommit(() => { reply(this.#steps(key, request.fromPosition)) })
-        return
+        return settled(() => this.#steps(key, request.fromPosition))
       }
       case 'list-runs': {
         const { query, after, limit, values } = request
-        commits.afterCommit(() => {
-          this.#orRefuse(refuse, () => { reply(store.listRuns(query, { limit, values, ...(after !== undefined && { after }) })) })
-        })
-        return
+        return settled(() => store.listRuns(query, { limit, values, ...(after !== undefined && { after }) }))
       }
       case 'count-runs':
-        commits.afterCommit(() => { this.#orRefuse(refuse, () => { reply(store.countRuns(request.query)) }) })
-        return
+        return settled(() => store.countRuns(request.query))
       case 'cancel-run':
         this.#cancel(this.#find(request.id), request.graceMs, request.children)
-        commits.afterCommit(() => { reply(undefined) })
-        return
+        return settled(() => undefined)
       case 'resume-run':
         this.#resume(this.#find(request.id))
-        commits.afterCommit(() => { reply(undefined) })
+        return settled(() => undefined)
+      case 'send-message':
+        this.#shell.mail.post(this.#find(request.id), request.message, request.topic, request.idempotencyKey)
+        return settled(() => undefined)
+      case 'await-event': {
+        const state = this.#find(request.id)
+        return whenSettled(() => { this.#followers.awaitEvent(requestId, state, request.key, reply) })
+      }
+      case 'read-stream': {
+        const state = this.#find(request.id)
+        return whenSettled(() => { this.#followers.readStream(requestId, state, request.stream, request.from, reply) })
+      }
+      case 'fork-run': {
+        const origin = this.#find(request.id)
+        return whenSettled(() => {
+          const { id } = this.#upkeep.fork(origin, request.beforeStep, request.newId).meta
+          settled(() => ({ id }))
+        })
+      }
+      case 'prune-runs':
+        this.#upkeep.prune(request.finishedBeforeMs, request.statuses).then(runs => { reply({ runs }) }, refuse)
         return
+      case 'backup-store':
+        return whenSettled(() => { store.backup(request.folder).then(() => { reply(undefined) }, refuse) })
       case 'read-stats':
-        reply(this.#stats())
-        return
+        return reply(this.#stats())
       default:
         assertNever(request)
     }
@@ -148,21 +177,21 @@ export class Door {
   /** All or none: whatever is wrong with any of them is found before the first is created. */
   #startAll(requests: readonly StartRequest[], reply: Reply): void {
     for (const request of requests) this.#parts.starts.existing(request)
-    const ids = requests.map(request => (this.#parts.starts.existing(request) ?? this.#shell.children.create(request, undefined)).meta.id)
+    const ids = requests.map(request => (this.#parts.starts.existing(request) ?? this.#shell.children.create(request)).meta.id)
     this.#parts.commits.afterCommit(() => { reply({ ids }) })
   }
 
   // ---- outcomes and records --------------------------------------------------------------------------------------
 
-  #awaitOutcome(requestId: number, state: RunState, reply: Reply): void {
+  #awaitOutcome(requestId: number, state: RunState, reply: Reply, refuse: (error: unknown) => void): void {
     const { key } = state.meta
-    this.#parts.commits.afterCommit(() => {
+    this.#parts.commits.afterCommit(() => this.#orRefuse(refuse, () => {
       const now = this.#parts.runs.get(key) ?? state
       const outcome = isFinished(now.progress.status) ? now.outcome ?? this.#parts.store.readOutcome(key) : undefined
       if (outcome !== undefined) return reply(outcome)
       const waiters = this.#waiters.get(key) ?? new Map<number, Reply>()
       this.#waiters.set(key, waiters.set(requestId, reply))
-    })
+    }))
   }
 
   #listed(key: RunKey, id: string): ListedRun {

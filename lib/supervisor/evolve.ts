@@ -14,6 +14,10 @@ export function evolve(state: RunState, decision: Decision): void {
   state.journalLength = decision.journalLength
   state.awaiters = decision.awaiters
   state.outcome = decision.outcome
+  state.messages = decision.messages
+  for (const key of decision.messageKeys) state.messageKeys.add(key)
+  for (const [name, value] of decision.events) state.events.set(name, value)
+  for (const [name, head] of decision.streams) state.streams.set(name, head)
   for (const [index, wait] of decision.waits) {
     if (wait === undefined) state.waits.delete(index)
     else state.waits.set(index, wait)

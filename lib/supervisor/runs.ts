@@ -16,6 +16,7 @@ export class Runs {
   readonly #startedIds = new Map<string, RunKey>()
   readonly #startedDuplicates = new Map<string, RunKey>()
   readonly #touched = new Set<RunState>()
+  readonly #deleted = new Set<RunKey>()
 
   /** `loaded`: a run was read from the store; settle() is to be called in a later turn, also if nothing is decided about it. */
   constructor(store: Store, loaded: () => void) {
@@ -27,6 +28,8 @@ export class Runs {
   get(key: RunKey): RunState | undefined {
     const known = this.#states.get(key)
     if (known !== undefined) return known
+    // The store has it until the commit.
+    if (this.#deleted.has(key)) return undefined
     const stored = this.#store.loadRun(key)
     if (stored === undefined) return undefined
     const state = stateFromStore(stored)
@@ -61,6 +64,13 @@ export class Runs {
     this.#touched.add(state)
   }
 
+  /** It is being deleted: nothing can be known of it any more. */
+  forget(state: RunState): void {
+    this.#states.delete(state.meta.key)
+    this.#touched.delete(state)
+    this.#deleted.add(state.meta.key)
+  }
+
   touch(state: RunState): void {
     this.#touched.add(state)
   }
@@ -71,6 +81,7 @@ export class Runs {
 
   /** All decisions are durable: what the store can give back is let go. */
   settle(): void {
+    this.#deleted.clear()
     this.#startedIds.clear()
     this.#startedDuplicates.clear()
     for (const state of this.#touched) {

@@ -11,6 +11,7 @@ import type { AdmissionHost } from './admission.ts'
 import { Admission } from './admission.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import { Children } from './children.ts'
+import { Mail } from './mail.ts'
 import type { Commits } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
@@ -36,6 +37,8 @@ export interface ShellParts {
   readonly actorsPerThread: number
   /** An outcome is durable. */
   outcomeRecorded(state: RunState): void
+  /** An event or a value of a stream is durable. */
+  changed(state: RunState): void
   log(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void
 }
 
@@ -43,6 +46,7 @@ export class Shell implements AdmissionHost {
   readonly #parts: ShellParts
   readonly admission: Admission
   readonly children: Children
+  readonly mail: Mail
   /** Actors that merely wait, the longest-waiting first: they may be let go. */
   readonly #idle = new Map<RunKey, RunState>()
   readonly #refusedAtMs = new Map<RunKey, number>()
@@ -59,6 +63,7 @@ export class Shell implements AdmissionHost {
     this.#parts = parts
     this.admission = new Admission(this, parts.actorsPerThread)
     this.children = new Children(this, parts)
+    this.mail = new Mail(this, parts)
   }
 
   /** Something happened to a run. */
@@ -83,6 +88,7 @@ export class Shell implements AdmissionHost {
       if (state?.life.type !== 'live' || state.life.threadId !== threadId || state.progress.incarnation !== incarnation) continue
       this.#count(body)
       if (body.type === 'passivation-refused') this.#refusedAtMs.set(key, this.#refusedAtMs.get(key) ?? this.#parts.clock.nowMs())
+      if (body.type === 'stream-written' || body.type === 'stream-ended') this.mail.lookAtStream(state, body.stream)
       this.hear(state, body)
     }
   }
@@ -207,6 +213,9 @@ export class Shell implements AdmissionHost {
       case 'settle-waiters':
         this.#parts.outcomeRecorded(state)
         return
+      case 'followers-told':
+        this.#parts.changed(state)
+        return
       case 'log':
         this.#parts.log(effect.level, { event: effect.event, ...effect.fields }, effect.message)
     }
@@ -251,6 +260,12 @@ export class Shell implements AdmissionHost {
         return
       case 'find-child':
         this.children.find(word.parent, word.index, word.childId)
+        return
+      case 'send-message':
+        this.mail.send(word.from, word.fact)
+        return
+      case 'find-event':
+        this.mail.findEvent(word.from, word.fact)
     }
   }
 

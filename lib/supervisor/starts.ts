@@ -1,4 +1,5 @@
 /** Starts of runs, by the host and by parents: who exists already, what defaults apply, and the first record of a new run. */
+import type { Encoded } from '../codec/encoded.ts'
 import { RunIdTakenError, UnknownWorkflowError } from '../errors.ts'
 import type { Clock } from '../model/clock.ts'
 import { DEFAULT_RESPAWN_POLICY } from '../model/respawn.ts'
@@ -12,10 +13,12 @@ import type { Runs } from './runs.ts'
 import { newState, QUEUED } from './state.ts'
 import type { RunState } from './state.ts'
 
-export interface Parent {
-  readonly key: RunKey
-  readonly id: string
-  readonly index: number
+/** Where a new run comes from, if not from a host. */
+export interface Origin {
+  readonly parent?: { readonly key: RunKey, readonly id: string, readonly index: number }
+  readonly forkedFrom?: string
+  /** What is recorded of it from the beginning. */
+  readonly entries?: readonly Encoded[]
 }
 
 export interface NewRun {
@@ -85,7 +88,7 @@ export class Starts {
   }
 
   /** A new run, enqueued or delayed. */
-  create(request: StartRequest, parent: Parent | undefined): NewRun {
+  create(request: StartRequest, { parent, forkedFrom, entries = [] }: Origin): NewRun {
     const workflow = this.workflow(request.workflow)
     const nowMs = this.#clock.nowMs()
     const { id, args, priority = 0, delayMs = 0, deduplicationId, queueKey, tags = {} } = request
@@ -98,6 +101,7 @@ export class Starts {
       ...(queueKey !== undefined && { queueKey }),
       ...(deduplicationId !== undefined && { deduplicationId }),
       ...(parent !== undefined && { parent }),
+      ...(forkedFrom !== undefined && { forkedFrom }),
       ...(timeoutMs !== undefined && Number.isFinite(timeoutMs) && { timeoutMs }),
     }
     const startAtMs = delayMs > 0 ? nowMs + delayMs : undefined
@@ -112,7 +116,9 @@ export class Starts {
     const state = newState(meta, progress)
     if (startAtMs === undefined) state.life = QUEUED
     this.#runs.add(state)
+    state.journalLength = entries.length
     const changes: Change[] = [{ type: 'run-started', meta, progress }]
+    for (const [position, entry] of entries.entries()) changes.push({ type: 'entry-appended', key, position, entry })
     if (startAtMs !== undefined) changes.push({ type: 'timer-set', key, slot: TIMER_SLOT.start, dueAtMs: startAtMs })
     return { state, changes, startAtMs }
   }

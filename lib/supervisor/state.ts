@@ -1,6 +1,7 @@
 /** What the supervisor holds in memory of a run that has something to do. All but `life` and `running` is the store's. */
 import type { Outcome, RunMeta, RunProgress, StoredRun } from '../store/contract.ts'
-import type { AwaiterRow } from '../store/contract.ts'
+import type { AwaiterRow, MessageRow } from '../store/contract.ts'
+import type { Encoded } from '../codec/encoded.ts'
 import { decodeWait } from '../codec/wait.ts'
 import type { Wait } from '../codec/wait.ts'
 import type { ToActor } from '../protocol/actor.ts'
@@ -46,13 +47,29 @@ export interface RunState {
   life: Life
   /** Attempts under way in its actor, by operation, in the order in which they began. */
   readonly running: Map<number, RunningStep>
+  /** Its mailbox, in order of arrival. */
+  messages: readonly MessageRow[]
+  /** Idempotency keys of messages that came while it was in memory; earlier ones are the store's to know. */
+  readonly messageKeys: Set<string>
+  /** Events set while it was in memory; earlier ones are the store's to know. */
+  readonly events: Map<string, Encoded>
+  /** Streams that were looked at. */
+  readonly streams: Map<string, StreamHead>
+}
+
+export interface StreamHead {
+  readonly length: number
+  readonly closed: boolean
 }
 
 export const ABSENT: Life = { type: 'absent' }
 export const QUEUED: Life = { type: 'queued' }
 
 export function newState(meta: RunMeta, progress: RunProgress): RunState {
-  return { meta, progress, journalLength: 0, waits: new Map(), awaiters: [], outcome: undefined, life: ABSENT, running: new Map() }
+  return {
+    meta, progress, journalLength: 0, waits: new Map(), awaiters: [], outcome: undefined, life: ABSENT, running: new Map(),
+    messages: [], messageKeys: new Set(), events: new Map(), streams: new Map(),
+  }
 }
 
 export function stateFromStore(stored: StoredRun): RunState {
@@ -61,6 +78,7 @@ export function stateFromStore(stored: StoredRun): RunState {
     journalLength: stored.journalLength,
     waits: new Map(stored.waits.map(({ index, wait }) => [index, decodeWait(wait)])),
     awaiters: stored.awaiters,
+    messages: stored.messages,
     life: stored.progress.status === 'enqueued' ? QUEUED : ABSENT,
   }
 }

@@ -101,6 +101,7 @@ export class Supervisor {
       }),
       actorsPerThread: options.actorsPerThread,
       outcomeRecorded: state => { this.#door.outcomeRecorded(state) },
+      changed: state => { this.#door.changed(state) },
       log: (level, fields, message) => { this.#log(level, fields, message) },
     }
     this.#shell = new Shell(this.#parts)

@@ -27,6 +27,7 @@ export class WriteBatch {
   #values = valueMemory(1 << 16)
   #valueEnd = 0
   #count = 0
+  #neighbours = 0
   #bytes = 0
   // One entry a row in each: a struct of arrays makes no object per row.
   readonly #table: number[] = []
@@ -40,6 +41,11 @@ export class WriteBatch {
     return this.#count
   }
 
+  /** How many of the rows were removed by removeNext(). */
+  get neighbours(): number {
+    return this.#neighbours
+  }
+
   /** Bytes of keys and values together. */
   get bytes(): number {
     return this.#bytes + this.key.end
@@ -48,6 +54,7 @@ export class WriteBatch {
   clear(): void {
     this.key.clear()
     this.#count = 0
+    this.#neighbours = 0
     this.#bytes = 0
     this.#valueEnd = 0
     this.#large.clear()
@@ -87,6 +94,12 @@ export class WriteBatch {
   /** Removes the row of the key just written, if it is there. */
   remove(table: TableName): void {
     this.#row(table, REMOVED, REMOVED)
+  }
+
+  /** Removes a row that lies beside the one removed before it: they share their page, which goes when it is empty. */
+  removeNext(table: TableName): void {
+    this.#neighbours++
+    this.remove(table)
   }
 
   /** To be called inside a transaction, and to be all that is. */

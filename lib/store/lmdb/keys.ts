@@ -17,19 +17,34 @@
  * | status   | status u8, created f64, run u48    | status, then order of creation | (none)              | runsInStatus, lists  |
  * | created  | created f64, run u48               | order of creation              | (none)              | listings             |
  * | parents  | parent u48, run u48                | parent, then start             | (none)              | children, parentId   |
- * | awaiters | child u48, parent u48, index u32   | child                          | (none)              | loadRun              |
- * | dedup    | u8, length u16, queue, id (UTF-8)  | -                              | run u48             | findDuplicate        |
+ * | awaiters | child u48, parent u48, index u32   | child                          | event or (none)     | loadRun              |
+ * | dedup    | u8, queue, id (UTF-8)              | -                              | run u48             | findDuplicate        |
  * | log      | record u48                         | order of commit                | entries of all runs | open                 |
+ * | messages | run u48, sequence u48              | run, then arrival              | topic, bytes        | loadRun              |
+ * | message-keys | run u48, key (UTF-8)           | run                            | (none)              | hasMessageKey        |
+ * | events   | run u48, name (UTF-8)              | run                            | bytes               | readEvent            |
+ * | streams  | run u48, name, position u48        | run, stream, then position     | bytes               | readStream           |
+ * | places   | run u48                            | start                          | queue, its key      | scanPlaces           |
+ * | starts   | queue, at f64, run u48             | queue, then time               | (none)              | countedStarts        |
+ * | settings | kind u8, name (UTF-8)              | kind, then name by code point  | bytes               | settings             |
+ * | tags     | name, value, created f64, run u48  | tag, then order of creation    | (none)              | listings             |
  *
- * Limits: LMDB takes keys of 1 to 1978 bytes. The longest here is dedup's, 3 + 512 + 512. No table is read in the order of
- * its strings but `ids`, whose ranges are prefixes, so UTF-8 as it stands will do: NULs and all planes included.
+ * A string that is followed by something stands behind its length, u16. The last position of a stream, CLOSED, says that it
+ * is closed. An awaiter that waits for an event has the event's name as its value.
+ *
+ * Limits: LMDB takes keys of 1 to 1978 bytes. The longest here are those of tags, 2 + 512 + 2 + 512 + 14. Tables are read in
+ * the order of their strings only where that is the order of code points, so UTF-8 as it stands will do: NULs and all
+ * planes included.
  */
+import { MAX_NAME_BYTES } from '../../model/ids.ts'
 import type { RunStatus } from '../../model/run.ts'
+import type { SettingKind } from '../contract.ts'
 
 /** In the order of the table above; a batch names a table by its place here. */
 export const TABLES = [
   'meta', 'ids', 'metas', 'args', 'progress', 'outcomes', 'journal', 'waits',
   'timers', 'queue', 'status', 'created', 'parents', 'awaiters', 'dedup', 'log',
+  'messages', 'message-keys', 'events', 'streams', 'places', 'starts', 'settings', 'tags',
 ] as const
 
 export type TableName = typeof TABLES[number]
@@ -128,6 +143,21 @@ export class KeyWriter implements KeyBytes {
     return this
   }
 
+  /**
+   * The string behind its length, so that something can follow it. Of one that is longer than a name only the beginning is
+   * taken: whoever allows such ones must look at the whole of it again.
+   */
+  name(value: string): this {
+    this.u16(0)
+    const at = this.end
+    this.utf8(value.length > MAX_NAME_BYTES ? value.slice(0, MAX_NAME_BYTES) : value)
+    this.end = Math.min(this.end, at + MAX_NAME_BYTES)
+    const length = this.end - at
+    this.bytes[at - 2] = length >>> 8
+    this.bytes[at - 1] = length
+    return this
+  }
+
   #put32(value: number): void {
     const { bytes } = this
     let { end } = this
@@ -178,13 +208,19 @@ export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
 }
 
 export function dedupKey(key: KeyWriter, queue: string | undefined, deduplicationId: string): KeyWriter {
-  if (queue === undefined) return key.u8(0).u16(0).utf8(deduplicationId)
-  const at = key.u8(1).u16(0).end
-  key.utf8(queue)
-  const length = key.end - at
-  key.bytes[at - 2] = length >>> 8
-  key.bytes[at - 1] = length
-  return key.utf8(deduplicationId)
+  return key.u8(queue === undefined ? 0 : 1).name(queue ?? '').utf8(deduplicationId)
+}
+
+/** Written to disk: never renumber. */
+const SETTING_BYTES = { queue: 1, schedule: 2 } as const satisfies Record<SettingKind, number>
+
+export function settingKey(key: KeyWriter, kind: SettingKind, name: string): KeyWriter {
+  return key.u8(SETTING_BYTES[kind]).utf8(name)
+}
+
+/** A row of the tags is behind this: the place of its run in the order of creation. */
+export function tagKey(key: KeyWriter, name: string, value: string): KeyWriter {
+  return key.name(name).name(value)
 }
 
 /** What lmdb calls to copy a key into its own memory, and out of it. */

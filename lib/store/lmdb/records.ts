@@ -41,14 +41,15 @@ export function payloadOf(record: Uint8Array, table: TableName, run: number, par
 
 const OUTCOME_BYTES = { result: 0, error: 1 } as const
 
-const META = { queue: 1, queueKey: 2, deduplicationId: 4, parent: 8, forkedFrom: 16, timeout: 32 } as const
+const META = { queue: 1, queueKey: 2, deduplicationId: 4, parent: 8, forkedFrom: 16, timeout: 32, version: 64 } as const
 
 export function writeMeta(to: Writer, meta: RunMeta): void {
   const { parent } = meta
   to.u8(
     (meta.queue === undefined ? 0 : META.queue) | (meta.queueKey === undefined ? 0 : META.queueKey) |
     (meta.deduplicationId === undefined ? 0 : META.deduplicationId) | (parent === undefined ? 0 : META.parent) |
-    (meta.forkedFrom === undefined ? 0 : META.forkedFrom) | (meta.timeoutMs === undefined ? 0 : META.timeout))
+    (meta.forkedFrom === undefined ? 0 : META.forkedFrom) | (meta.timeoutMs === undefined ? 0 : META.timeout) |
+    (meta.version === undefined ? 0 : META.version))
   to.string(meta.id)
   to.string(meta.workflow)
   to.f64(meta.createdAtMs)
@@ -63,6 +64,7 @@ export function writeMeta(to: Writer, meta: RunMeta): void {
   }
   if (meta.forkedFrom !== undefined) to.string(meta.forkedFrom)
   if (meta.timeoutMs !== undefined) to.f64(meta.timeoutMs)
+  if (meta.version !== undefined) to.string(meta.version)
   const tags = Object.entries(meta.tags)
   to.varint(tags.length)
   for (const [name, value] of tags) {
@@ -88,6 +90,7 @@ export function readMeta(payload: Uint8Array, key: RunKey, args: Encoded): RunMe
     ...(has & META.parent ? { parent: { key: from.varint() as RunKey, id: from.string(), index: from.varint() } } : {}),
     ...(has & META.forkedFrom ? { forkedFrom: from.string() } : {}),
     ...(has & META.timeout ? { timeoutMs: from.f64() } : {}),
+    ...(has & META.version ? { version: from.string() } : {}),
   }
   const tags: Record<string, string> = {}
   for (let left = from.varint(); left > 0; left--) {
@@ -98,16 +101,19 @@ export function readMeta(payload: Uint8Array, key: RunKey, args: Encoded): RunMe
   return { ...meta, tags }
 }
 
-const PROGRESS = { suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32, startAt: 64, respawnAt: 128 } as const
+const PROGRESS = {
+  suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32, startAt: 64, respawnAt: 128, holdsPlace: 256,
+} as const
 
 export function writeProgress(to: Writer, progress: RunProgress): void {
   const { ending } = progress
   to.u8(STATUS_BYTES[progress.status])
-  to.u8(
+  to.varint(
     (progress.suspect ? PROGRESS.suspect : 0) | (progress.startedAtMs === undefined ? 0 : PROGRESS.startedAt) |
     (progress.finishedAtMs === undefined ? 0 : PROGRESS.finishedAt) | (progress.deadlineAtMs === undefined ? 0 : PROGRESS.deadlineAt) |
     (ending === undefined ? 0 : PROGRESS.ending) | (ending?.reason === 'timed-out' ? PROGRESS.endingTimedOut : 0) |
-    (progress.startAtMs === undefined ? 0 : PROGRESS.startAt) | (progress.respawnAtMs === undefined ? 0 : PROGRESS.respawnAt))
+    (progress.startAtMs === undefined ? 0 : PROGRESS.startAt) | (progress.respawnAtMs === undefined ? 0 : PROGRESS.respawnAt) |
+    (progress.holdsPlace === true ? PROGRESS.holdsPlace : 0))
   to.varint(progress.incarnation)
   to.varint(progress.crashes)
   to.varint(progress.processDeaths)
@@ -130,7 +136,7 @@ export function readProgress(payload: Uint8Array, key: RunKey): RunProgress {
   const from = new Reader(payload)
   const status = STATUS_OF_BYTE[from.u8()]
   if (status === undefined) throw new StoreFormatError({ what: `the state of run ${key}`, problem: 'is none that this version knows' })
-  const has = from.u8()
+  const has = from.varint()
   // The fields are read in the order in which this object lists them.
   return {
     status,
@@ -141,6 +147,7 @@ export function readProgress(payload: Uint8Array, key: RunKey): RunProgress {
     queuePosition: from.f64(),
     updatedAtMs: from.f64(),
     crashesAtMs: Array.from({ length: from.varint() }, () => from.f64()),
+    ...(has & PROGRESS.holdsPlace ? { holdsPlace: true } : {}),
     ...(has & PROGRESS.startedAt ? { startedAtMs: from.f64() } : {}),
     ...(has & PROGRESS.finishedAt ? { finishedAtMs: from.f64() } : {}),
     ...(has & PROGRESS.deadlineAt ? { deadlineAtMs: from.f64() } : {}),

@@ -10,6 +10,8 @@ import { monotonicMs } from '../../system.ts'
 const BELIEVED_MS = 1_000
 /** A row dirties a page and, now and then, pages above it. */
 const BYTES_A_ROW = 8_192
+/** A row that is removed together with those beside it: what LMDB writes down of the pages that it frees. */
+const BYTES_A_NEIGHBOUR = 256
 
 /** Where time and room come from; tests have their own. */
 export interface SpaceSources {
@@ -42,11 +44,11 @@ export class FreeSpace {
   }
 
   /**
-   * Whether the disk was looked at for this commit.
+   * Whether the disk was looked at for this commit. `neighbours` of the rows are removed together with those beside them.
    * @throws StoreUnavailableError when less than the watermark would be left
    */
-  check(rows: number, bytes: number): boolean {
-    const needed = rows * BYTES_A_ROW + bytes
+  check(rows: number, bytes: number, neighbours = 0): boolean {
+    const needed = (rows - neighbours) * BYTES_A_ROW + neighbours * BYTES_A_NEIGHBOUR + bytes
     const now = this.#sources.nowMs()
     const looks = now - this.#lookedAtMs > BELIEVED_MS || this.#free - this.#taken - needed < this.#minFreeBytes
     if (looks) {
