@@ -1,4 +1,5 @@
 /** The composition root: the door a host comes in by. */
+import type { Encoded } from './codec/encoded.ts'
 import { encodeValue } from './codec/value.ts'
 import { resolveFilter } from './client/filter.ts'
 import type { RunFilter } from './client/filter.ts'
@@ -9,6 +10,8 @@ import { openThreadLink } from './client/link.ts'
 import type { OpenLink } from './client/link.ts'
 import { checkFolder, resolveCloseOptions, resolvePruneOptions, resolveStartOptions, resolveTroupeOptions } from './client/options.ts'
 import type { CloseOptions, StartOptions, TroupeOptions } from './client/options.ts'
+import { queueInfo, resolveQueueOptions, resolveScheduleOptions, scheduleInfo } from './client/queue-options.ts'
+import type { QueueInfo, QueueOptions, ScheduleInfo, ScheduleOptions } from './client/queue-options.ts'
 import { SupervisorProxy } from './client/proxy.ts'
 import { UnknownWorkflowError } from './errors.ts'
 import type { RunStatus } from './model/run.ts'
@@ -76,8 +79,7 @@ export class Troupe implements AsyncDisposable {
   async #start<A extends unknown[], R>(workflow: unknown, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
     const name = workflowName(workflow, this.#proxy.workflows)
     const requests = runs.map(({ args, options }): StartRequest => {
-      if (!Array.isArray(args)) refuse('args', 'be the array of arguments', args)
-      return { ...resolveStartOptions(options, newRunId), workflow: name, args: encodeValue(args, () => ({ what: `the arguments of workflow "${name}"`, root: 'args' })) }
+      return { ...resolveStartOptions(options, newRunId), workflow: name, args: encodeArgs(name, args) }
     })
     if (requests.length === 0) return []
     const { ids } = await this.#proxy.ask<'start-runs'>({ type: 'start-runs', runs: requests })
@@ -107,6 +109,39 @@ export class Troupe implements AsyncDisposable {
   async count(filter?: RunFilter): Promise<number> {
     const { query, limit } = resolveFilter(filter)
     return Math.min(limit, await this.#proxy.ask<'count-runs'>({ type: 'count-runs', query }))
+  }
+
+  /** Sets a queue's bounds, at once and durably; {} takes them away. Runs that are at work go on. */
+  async setQueue(name: string, options: QueueOptions): Promise<void> {
+    await this.#proxy.ask<'set-queue'>({ type: 'set-queue', name: checkName('name', name), bounds: resolveQueueOptions(options) })
+  }
+
+  /** Queues that have bounds, or runs at work. */
+  async listQueues(): Promise<readonly QueueInfo[]> {
+    return (await this.#proxy.ask<'list-queues'>({ type: 'list-queues' })).map(queueInfo)
+  }
+
+  /**
+   * Starts a run of a workflow at each occurrence; durable until set again or removed. Each is one run, with the id
+   * `<name>@<time in ISO 8601>`, over restarts too.
+   * @throws InvalidOptionError, UnknownWorkflowError, UnserializableValueError
+   */
+  async setSchedule<A extends unknown[]>(name: string, workflow: ((...args: A) => unknown) | string, args: A, options: ScheduleOptions): Promise<void> {
+    const of = workflowName(workflow)
+    const schedule = {
+      name: checkName('name', name), workflow: of, args: encodeArgs(of, args), ...resolveScheduleOptions(options),
+    }
+    await this.#proxy.ask<'set-schedule'>({ type: 'set-schedule', schedule })
+  }
+
+  /** Runs it has started go on. There need not be such a schedule. */
+  async removeSchedule(name: string): Promise<void> {
+    await this.#proxy.ask<'remove-schedule'>({ type: 'remove-schedule', name: checkName('name', name) })
+  }
+
+  /** All schedules, by name, with the time of the next occurrence. */
+  async listSchedules(): Promise<readonly ScheduleInfo[]> {
+    return (await this.#proxy.ask<'list-schedules'>({ type: 'list-schedules' })).map(scheduleInfo)
   }
 
   /**
@@ -155,4 +190,9 @@ function workflowName(workflow: unknown, known: readonly string[]): string {
   if (typeof name === 'string') return name
   const received = typeof workflow === 'function' ? `${workflow.name === '' ? 'an anonymous function' : `function ${workflow.name}`} (not made by workflow())` : String(workflow)
   throw new UnknownWorkflowError({ workflow: received, known })
+}
+
+function encodeArgs(workflow: string, args: unknown): Encoded {
+  if (!Array.isArray(args)) refuse('args', 'be the array of arguments', args)
+  return encodeValue(args, () => ({ what: `the arguments of workflow "${workflow}"`, root: 'args' }))
 }

@@ -32,6 +32,8 @@ export interface RunInfo {
   readonly parentId?: string
   readonly forkedFrom?: string
   readonly tags: Readonly<Record<string, string>>
+  /** Why it is not at work, in words for people: a full queue, a timer, a message. */
+  readonly waitsFor?: string
 }
 
 export interface StepInfo {
@@ -71,6 +73,7 @@ export function runInfo(run: ListedRun): RunInfo {
     crashes: progress.crashes,
     priority: meta.priority,
     tags: meta.tags,
+    ...(run.waitsFor !== undefined && { waitsFor: run.waitsFor }),
     ...(outcome?.type === 'result' && { result: decodeValue(outcome.value) }),
     ...(outcome?.type === 'error' && { error: decodeError(outcome.value) as Error }),
     ...(startedAtMs !== undefined && { startedAt: new Date(startedAtMs) }),

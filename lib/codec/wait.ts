@@ -92,3 +92,16 @@ function writeDue(writer: Writer, dueAtMs: number | undefined): void {
 function readDue(reader: Reader): { readonly dueAtMs?: number } {
   return reader.u8() === 0 ? {} : { dueAtMs: reader.f64() }
 }
+
+/** What is waited for, in words for people. */
+export function describeWait(wait: Wait): string {
+  const until = 'dueAtMs' in wait && wait.dueAtMs !== undefined ? new Date(wait.dueAtMs).toISOString() : undefined
+  switch (wait.type) {
+    case 'sleep': return `a sleep until ${until ?? '?'}`
+    case 'retry': return `attempt ${wait.attempts.length + 1} of step "${wait.name}"${until === undefined ? '' : ` at ${until}`}`
+    case 'child': return `run "${wait.childId}"`
+    case 'receive': return `a message${wait.topic === undefined ? '' : ` on topic "${wait.topic}"`}${until === undefined ? '' : `, until ${until}`}`
+    case 'event': return `event "${wait.name}"${until === undefined ? '' : `, until ${until}`}`
+    default: return assertNever(wait)
+  }
+}

@@ -42,10 +42,45 @@ export type HostRequest =
   | { readonly type: 'await-event', readonly id: string, readonly key: string }
   | { readonly type: 'read-stream', readonly id: string, readonly stream: string, readonly from: number }
   | { readonly type: 'fork-run', readonly id: string, readonly beforeStep: number, readonly newId: string }
+  | { readonly type: 'set-queue', readonly name: string, readonly bounds: QueueBounds }
+  | { readonly type: 'list-queues' }
+  | { readonly type: 'set-schedule', readonly schedule: ScheduleRequest }
+  | { readonly type: 'remove-schedule', readonly name: string }
+  | { readonly type: 'list-schedules' }
   | { readonly type: 'prune-runs', readonly finishedBeforeMs: number, readonly statuses: readonly FinishedStatus[] }
   | { readonly type: 'backup-store', readonly folder: string }
   | { readonly type: 'read-stats' }
   | { readonly type: 'close-supervisor', readonly mode: 'drain' | 'abandon', readonly timeoutMs: number }
+
+/** Bounds of a named queue; an absent one is no bound. */
+export interface QueueBounds {
+  readonly concurrency?: number
+  readonly hostConcurrency?: number
+  readonly keyConcurrency?: number
+  readonly rate?: { readonly limit: number, readonly periodMs: number }
+}
+
+export interface QueueReport {
+  readonly name: string
+  readonly bounds: QueueBounds
+  /** Runs from their first spawn to their outcome. */
+  readonly atWork: number
+}
+
+export interface ScheduleRequest {
+  readonly name: string
+  readonly workflow: string
+  readonly args: Encoded
+  readonly cron?: string
+  readonly everyMs?: number
+  readonly timezone?: string
+  readonly missed: 'skip' | 'last' | 'all'
+  readonly queue?: string
+}
+
+export interface ScheduleReport extends ScheduleRequest {
+  readonly nextAtMs: number | undefined
+}
 
 export interface StepsPage {
   readonly entries: readonly Encoded[]
@@ -81,6 +116,11 @@ export interface HostReplies {
   'await-event': { readonly value: Encoded | undefined }
   'read-stream': { readonly values: readonly Encoded[], readonly ended: boolean }
   'fork-run': { readonly id: string }
+  'set-queue': undefined
+  'list-queues': readonly QueueReport[]
+  'set-schedule': undefined
+  'remove-schedule': undefined
+  'list-schedules': readonly ScheduleReport[]
   'prune-runs': { readonly runs: number }
   'backup-store': undefined
   'read-stats': SupervisorStats

@@ -59,6 +59,8 @@ export interface Outcome {
 }
 
 export interface ListedRun {
+  /** Why it is not at work, in words. */
+  readonly waitsFor?: string
   readonly meta: RunMeta
   readonly progress: RunProgress
   readonly outcome?: Outcome

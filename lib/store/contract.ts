@@ -36,7 +36,7 @@ export interface MessageRow {
   readonly message: Encoded
 }
 
-/** A start that counts against its queue's rate. */
+/** A start that counts against its queue's rate. It is the queue's: it stays until it is uncounted, also when the run is deleted. */
 export interface StartRow {
   readonly queue: string
   readonly atMs: number
@@ -77,7 +77,11 @@ export type Change =
   | { readonly type: 'start-uncounted', readonly start: StartRow }
   | { readonly type: 'setting-put', readonly kind: SettingKind, readonly name: string, readonly record: Encoded }
   | { readonly type: 'setting-removed', readonly kind: SettingKind, readonly name: string }
-  /** All of a finished run goes, and what others keep of it (the row under its parent). Nothing else of it is in the same commit. */
+  /**
+   * All of a finished run goes, and what others keep of it (the row under its parent), but for counted starts. Its timers were
+   * cleared when it finished. Rows of other runs that name it as the awaiting one stay with those runs. Nothing else of it is
+   * in the same commit; its id is free for the changes that follow.
+   */
   | { readonly type: 'run-deleted', readonly meta: RunMeta, readonly progress: RunProgress }
 
 /**
@@ -143,8 +147,14 @@ export interface Store {
   scanPlaces(after: RunKey | undefined, limit: number): readonly { readonly key: RunKey, readonly queue: string, readonly queueKey?: string }[]
   /** Starts counted against the rate of a queue, oldest first. */
   countedStarts(queue: string): readonly StartRow[]
+  /** In order of their names, by code point. */
   settings(kind: SettingKind): readonly { readonly name: string, readonly record: Encoded }[]
-  /** Copies a consistent image of the store into a folder (made if absent, refused if not empty) while work goes on. */
+  /**
+   * Copies a consistent image of the store, with everything acknowledged before the call, into a folder (made if absent) while
+   * work goes on. When it rejects, the folder is as it was. close() waits for it.
+   * Rejects with InvalidOptionError: the folder is not empty, or no folder; or this store has nothing that can be copied.
+   * Rejects with StoreUnavailableError: no permission, no room, or the disk failed.
+   */
   backup(folder: string): Promise<void>
   /** Bytes it takes up now. */
   sizeBytes(): number
@@ -155,6 +165,7 @@ export interface Store {
 
 export interface QueuePlace {
   readonly queue?: string
+  readonly queueKey?: string
   readonly priority: number
   readonly position: number
   readonly key: RunKey

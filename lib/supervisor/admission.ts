@@ -1,17 +1,11 @@
 /**
- * Who gets a thread next. Runs wait in one queue, by priority and then first come first served; each goes to the thread with
- * the fewest actors. A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
+ * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors. A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
  * and one is kept free for it if there is none.
  */
 import type { RunKey } from '../model/run.ts'
-import { Heap } from './heap.ts'
+import { Lanes } from './lanes.ts'
+import type { Bounds, QueuedRun } from './lanes.ts'
 import type { RunState } from './state.ts'
-
-export interface QueuedRun {
-  readonly priority: number
-  readonly position: number
-  readonly key: RunKey
-}
 
 export interface AdmissionHost {
   threads(): Iterable<{ readonly threadId: number, readonly actors: number }>
@@ -26,24 +20,30 @@ export interface AdmissionHost {
 export class Admission {
   readonly #host: AdmissionHost
   readonly #actorsPerThread: number
-  readonly #queue = new Heap<QueuedRun>(isBefore)
+  readonly #lanes: Lanes
   /** Runs that must be alone, taken from the queue in order, for which there was no empty thread yet. */
   #alone: RunKey[] = []
   /** Threads that take nobody else: the run that is alone there, or undefined while it is being emptied. */
   readonly #reserved = new Map<number, RunKey | undefined>()
   #open = true
 
-  constructor(host: AdmissionHost, actorsPerThread: number) {
+  constructor(host: AdmissionHost, bounds: Bounds, actorsPerThread: number) {
     this.#host = host
+    this.#lanes = new Lanes(bounds)
     this.#actorsPerThread = actorsPerThread
   }
 
   get waiting(): number {
-    return this.#queue.size + this.#alone.length
+    return this.#lanes.size + this.#alone.length
   }
 
   push(run: QueuedRun): void {
-    this.#queue.push(run)
+    this.#lanes.push(run)
+  }
+
+  /** A place of this queue (and key, if one is given) is free, or its bounds are others. */
+  placeFree(queue: string, queueKey: string | undefined): void {
+    this.#lanes.takeBack(queue, queueKey)
   }
 
   /** Nobody is admitted any more. */
@@ -80,11 +80,12 @@ export class Admission {
         this.#host.admit(state, threadId)
       }
     }
-    if (this.#queue.size > 0) this.#host.makeRoom(this.#queue.size, undefined)
+    const admissible = this.#lanes.admissible()
+    if (admissible > 0) this.#host.makeRoom(admissible, undefined)
   }
 
   #next(): RunState | undefined {
-    for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
+    for (let next = this.#lanes.pop(); next !== undefined; next = this.#lanes.pop()) {
       const state = this.#host.queuedRun(next.key)
       if (state !== undefined) return state
     }
@@ -144,8 +145,4 @@ export class Admission {
     this.#reserved.set(best, undefined)
     this.#host.makeRoom(load.get(best)!, best)
   }
-}
-
-function isBefore(a: QueuedRun, b: QueuedRun): boolean {
-  return a.priority !== b.priority ? a.priority < b.priority : a.position !== b.position ? a.position < b.position : a.key < b.key
 }

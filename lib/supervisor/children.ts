@@ -91,8 +91,8 @@ export class Children {
     const { starts, commits, timers } = this.#parts
     const { state, changes, startAtMs } = starts.create(request, origin)
     commits.add(changes)
-    const { key, priority } = state.meta
-    if (startAtMs === undefined) this.#shell.admission.push({ priority, position: state.progress.queuePosition, key })
+    const { key, priority, queue, queueKey } = state.meta
+    if (startAtMs === undefined) this.#shell.admission.push({ priority, position: state.progress.queuePosition, key, queue, queueKey })
     else commits.afterCommit(() => { timers.arm({ key, slot: TIMER_SLOT.start, dueAtMs: startAtMs }) })
     return state
   }

@@ -15,7 +15,9 @@ export function admit(draft: Draft, threadId: number): void {
   const { progress, state: { meta } } = draft
   const startedAtMs = progress.startedAtMs ?? draft.nowMs
   const deadlineAtMs = meta.timeoutMs === undefined ? undefined : progress.deadlineAtMs ?? draft.nowMs + meta.timeoutMs
-  draft.set({ status: 'running', incarnation: progress.incarnation + 1, startedAtMs, ...(deadlineAtMs !== undefined && { deadlineAtMs }) })
+  draft.set({
+    status: 'running', incarnation: progress.incarnation + 1, startedAtMs, ...(meta.queue !== undefined && { holdsPlace: true }), ...(deadlineAtMs !== undefined && { deadlineAtMs }) ,
+  })
   if (deadlineAtMs !== undefined && progress.deadlineAtMs === undefined) draft.setTimer(TIMER_SLOT.deadline, deadlineAtMs)
   // The incarnation is counted before the spawn: if spawning dies half-way, the half-born actor must be stale (I2).
   draft.effects.push({ type: 'spawn-actor', threadId, incarnation: draft.progress.incarnation })

@@ -59,7 +59,7 @@ export function finish(draft: Draft, status: FinishedStatus, outcome: Outcome): 
     draft.words.push({ type: 'to-run', key: parent, input: { type: 'child-finished', index, outcome } })
   }
   draft.awaiters = []
-  draft.set({ status, finishedAtMs: draft.nowMs, deadlineAtMs: undefined, startAtMs: undefined, respawnAtMs: undefined, ending: undefined })
+  draft.set({ status, finishedAtMs: draft.nowMs, deadlineAtMs: undefined, startAtMs: undefined, respawnAtMs: undefined, ending: undefined, holdsPlace: undefined })
   draft.life = ABSENT
   draft.effects.push({ type: 'settle-waiters' })
 }

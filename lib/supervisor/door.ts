@@ -1,11 +1,13 @@
 /** What the host asks, one reply to each request. Whatever is told is durable first (I1). */
-import { encodeWait } from '../codec/wait.ts'
+import type { Encoded } from '../codec/encoded.ts'
+import { describeWait, encodeWait } from '../codec/wait.ts'
+import type { Wait } from '../codec/wait.ts'
 import { TroupeClosedError, UnknownRunError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
-import type { HostReplies, HostRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
-import type { ListedRun } from '../store/contract.ts'
+import type { HostReplies, HostRequest, ScheduleRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
+import type { ListedRun, RunMeta, RunProgress } from '../store/contract.ts'
 import { Followers } from './followers.ts'
 import { EncodedRefusal, refusalBytes } from './refusal.ts'
 import type { Shell, ShellParts } from './shell.ts'
@@ -16,6 +18,9 @@ import { Upkeep } from './upkeep.ts'
 const STEPS_PAGE = 1000
 /** Children told to stop with their parent, a page at a time. */
 const CHILDREN_PAGE = 1000
+
+/** Waits of a run that are named when it is asked what it waits for. */
+const MOST_WAITS_TOLD = 5
 
 type Reply = (value: HostReplies[keyof HostReplies]) => void
 
@@ -100,7 +105,10 @@ export class Door {
       }
       case 'list-runs': {
         const { query, after, limit, values } = request
-        return settled(() => store.listRuns(query, { limit, values, ...(after !== undefined && { after }) }))
+        return settled(() => {
+          const page = store.listRuns(query, { limit, values, ...(after !== undefined && { after }) })
+          return { ...page, runs: page.runs.map(run => ({ ...run, ...this.#waitsFor(run) })) }
+        })
       }
       case 'count-runs':
         return settled(() => store.countRuns(request.query))
@@ -128,6 +136,20 @@ export class Door {
           settled(() => ({ id }))
         })
       }
+      case 'set-queue':
+        commits.add([this.#parts.queues.set(request.name, request.bounds)])
+        this.#shell.boundsChanged(request.name)
+        return settled(() => undefined)
+      case 'list-queues':
+        return settled(() => this.#parts.queues.list())
+      case 'set-schedule':
+        this.#setSchedule(request.schedule, settled, refuse)
+        return
+      case 'remove-schedule':
+        this.#shell.schedules.remove(request.name)
+        return settled(() => undefined)
+      case 'list-schedules':
+        return settled(() => this.#shell.schedules.list())
       case 'prune-runs':
         this.#upkeep.prune(request.finishedBeforeMs, request.statuses).then(runs => { reply({ runs }) }, refuse)
         return
@@ -152,6 +174,16 @@ export class Door {
     const state = this.#parts.runs.find(id)
     if (state === undefined) throw new UnknownRunError({ runId: id })
     return state
+  }
+
+  #setSchedule(schedule: ScheduleRequest, settled: (read: () => undefined) => void, refuse: (error: unknown) => void): void {
+    const set = (args: Encoded): void => {
+      this.#shell.schedules.set({ ...schedule, args })
+      settled(() => undefined)
+    }
+    if (!this.#parts.starts.workflow(schedule.workflow).checksArgs) return set(schedule.args)
+    const { name, workflow, args } = schedule
+    this.#shell.children.checkArgs({ id: name, workflow, args }, set, error => { refuse(new EncodedRefusal(error)) })
   }
 
   // ---- starts ----------------------------------------------------------------------------------------------------
@@ -198,7 +230,24 @@ export class Door {
     const state = this.#parts.runs.get(key)
     if (state === undefined) throw new UnknownRunError({ runId: id })
     const outcome = this.#parts.store.readOutcome(key)
-    return { meta: state.meta, progress: state.progress, ...(outcome !== undefined && { outcome }) }
+    return { meta: state.meta, progress: state.progress, ...this.#waitsFor(state), ...(outcome !== undefined && { outcome }) }
+  }
+
+  #waitsFor({ meta, progress, waits }: { readonly meta: RunMeta, readonly progress: RunProgress, readonly waits?: ReadonlyMap<number, Wait> }): { readonly waitsFor?: string } {
+    const { queue, queueKey } = meta
+    switch (progress.status) {
+      case 'enqueued': {
+        const held = queue === undefined || progress.holdsPlace === true ? undefined : this.#parts.queues.whyNot(queue, queueKey)
+        return { waitsFor: held ?? 'a place on a thread' }
+      }
+      case 'delayed': return { waitsFor: `its start at ${new Date(progress.startAtMs ?? 0).toISOString()}` }
+      case 'waiting': {
+        const all = [...waits?.values() ?? []].map(describeWait)
+        if (progress.respawnAtMs !== undefined) all.push(`its next respawn at ${new Date(progress.respawnAtMs).toISOString()}`)
+        return all.length === 0 ? {} : { waitsFor: all.slice(0, MOST_WAITS_TOLD).join(', ') + (all.length > MOST_WAITS_TOLD ? `, and ${all.length - MOST_WAITS_TOLD} more` : '') }
+      }
+      default: return {}
+    }
   }
 
   #steps(key: RunKey, fromPosition: number): StepsPage {

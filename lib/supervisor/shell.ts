@@ -17,7 +17,9 @@ import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
 import type { ThreadEnd, ThreadPool } from './pool.ts'
+import type { Queues } from './queues.ts'
 import type { Runs } from './runs.ts'
+import { Schedules } from './schedules.ts'
 import type { Starts } from './starts.ts'
 import type { Life, RunState } from './state.ts'
 import type { Timers } from './timers.ts'
@@ -33,6 +35,7 @@ export interface ShellParts {
   readonly starts: Starts
   readonly commits: Commits
   readonly timers: Timers
+  readonly queues: Queues
   readonly pool: ThreadPool
   readonly actorsPerThread: number
   /** An outcome is durable. */
@@ -47,6 +50,7 @@ export class Shell implements AdmissionHost {
   readonly admission: Admission
   readonly children: Children
   readonly mail: Mail
+  readonly schedules: Schedules
   /** Actors that merely wait, the longest-waiting first: they may be let go. */
   readonly #idle = new Map<RunKey, RunState>()
   readonly #refusedAtMs = new Map<RunKey, number>()
@@ -55,25 +59,28 @@ export class Shell implements AdmissionHost {
   readonly #admitted = new Map<number, number>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
+  readonly #rateAlarms = new Set<string>()
   readonly #alarms = new Set<Alarm>()
   #stopped = false
   #onQuiet: (() => void) | undefined
 
   constructor(parts: ShellParts) {
     this.#parts = parts
-    this.admission = new Admission(this, parts.actorsPerThread)
+    this.admission = new Admission(this, parts.queues, parts.actorsPerThread)
     this.children = new Children(this, parts)
     this.mail = new Mail(this, parts)
+    this.schedules = new Schedules(this, parts)
   }
 
   /** Something happened to a run. */
   hear(state: RunState, input: RunInput): void {
     const { clock, commits, runs, starts } = this.#parts
-    const { life } = state
+    const { life, progress } = state
     const decision = decide(state, input, clock.nowMs(), starts.policyOf(state.meta.workflow))
     evolve(state, decision)
     runs.touch(state)
     if (decision.changes.length > 0) commits.add(decision.changes)
+    if (state.progress.holdsPlace !== progress.holdsPlace) this.#placeChanged(state)
     if (decision.life !== life) this.#lifeChanged(state, life)
     for (const effect of decision.effects) commits.afterCommit(() => { this.#perform(state, effect) })
     for (const word of decision.words) this.#pass(word)
@@ -174,10 +181,45 @@ export class Shell implements AdmissionHost {
     }
   }
 
+  /** It took a place of its queue's bounds, or left it. */
+  #placeChanged({ meta, progress }: RunState): void {
+    const { queues, commits } = this.#parts
+    const { queue, queueKey } = meta
+    if (queue === undefined) return
+    if (progress.holdsPlace === true) {
+      commits.add(queues.took(meta))
+      this.#awaitRate(queue)
+      return
+    }
+    queues.left(meta)
+    this.admission.placeFree(queue, queueKey)
+    commits.schedule()
+  }
+
+  /** A queue that its rate holds back is looked at again when it may start the next run. */
+  #awaitRate(queue: string): void {
+    const atMs = this.#parts.queues.nextStartAtMs(queue)
+    if (atMs === undefined || this.#rateAlarms.has(queue)) return
+    this.#rateAlarms.add(queue)
+    this.later(Math.max(1, atMs - this.#parts.clock.nowMs()), () => {
+      this.#rateAlarms.delete(queue)
+      this.#parts.commits.schedule()
+      this.#awaitRate(queue)
+    })
+  }
+
+  /** A queue's bounds are others: they hold from now on. */
+  boundsChanged(queue: string): void {
+    this.admission.placeFree(queue, undefined)
+    this.#awaitRate(queue)
+    this.#parts.commits.schedule()
+  }
+
   #lifeChanged(state: RunState, before: Life): void {
     const { meta, progress, life } = state
     if (life.type === 'queued' && before.type !== 'queued') {
-      this.admission.push({ priority: meta.priority, position: progress.queuePosition, key: meta.key })
+      const { queue, queueKey, priority, key } = meta
+      this.admission.push({ priority, position: progress.queuePosition, key, queue, queueKey, holdsPlace: progress.holdsPlace })
       this.#parts.commits.schedule()
     }
     if (life.type === 'live' && life.mode === 'waiting') {
@@ -270,13 +312,17 @@ export class Shell implements AdmissionHost {
   }
 
   /** Calls back after a while, unless the supervisor is closed before: an alarm that is left would hold its thread. */
-  later(delayMs: number, call: () => void): void {
-    if (this.#stopped) return
+  later(delayMs: number, call: () => void): () => void {
+    if (this.#stopped) return () => {}
     const alarm = this.#parts.clock.schedule(delayMs, () => {
       this.#alarms.delete(alarm)
       call()
     })
     this.#alarms.add(alarm)
+    return () => {
+      alarm.cancel()
+      this.#alarms.delete(alarm)
+    }
   }
 
   // ---- shutdown --------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import { Commits } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
 import { ThreadPool } from './pool.ts'
 import { refusalBytes } from './refusal.ts'
+import { Queues } from './queues.ts'
 import { Runs } from './runs.ts'
 import { Shell } from './shell.ts'
 import type { ShellParts } from './shell.ts'
@@ -57,6 +58,7 @@ export class Supervisor {
       const workflows = await supervisor.#parts.pool.start()
       supervisor.#parts.starts.define(workflows)
       supervisor.#recover()
+      supervisor.#shell.schedules.load()
       supervisor.#parts.timers.start()
       supervisor.#parts.commits.schedule()
     } catch (error) {
@@ -78,6 +80,7 @@ export class Supervisor {
     this.#parts = {
       store, clock, runs,
       starts: new Starts(store, runs, clock),
+      queues: new Queues(store, clock),
       commits: new Commits(store, clock, {
         gather: () => { this.#shell.admission.run() },
         committed: () => { runs.settle() },
@@ -158,7 +161,8 @@ export class Supervisor {
 
   /** From indexes, not by reading every run: what ran goes back to the queue, and the queue is as it was. */
   #recover(): void {
-    const { runs, commits } = this.#parts
+    const { runs, commits, queues } = this.#parts
+    const holders = queues.load()
     let recovered = 0
     for (let after: RunKey | undefined; ;) {
       const page = this.#store.runsInStatus('running', after, RECOVERY_PAGE)
@@ -172,10 +176,11 @@ export class Supervisor {
     }
     for (let after: QueuePlace | undefined; ;) {
       const page = this.#store.scanQueue(after, RECOVERY_PAGE)
-      for (const { priority, position, key } of page) this.#shell.admission.push({ priority, position, key })
+      for (const place of page) this.#shell.admission.push({ ...place, holdsPlace: holders.has(place.key) })
       after = page.at(-1)
       if (page.length < RECOVERY_PAGE) break
     }
+    for (const name of queues.limited()) this.#shell.boundsChanged(name)
     commits.commit()
     if (recovered > 0) this.#log('info', { event: 'recovered', runs: recovered }, `${recovered} runs were at work when the last process ended; they go on from their last checkpoints.`)
   }

@@ -11,8 +11,11 @@ import { isFinished, type RunKey } from '../../model/run.ts'
 import type { Change, ChangeResult, Outcome, RunMeta, RunProgress } from '../contract.ts'
 import { APPLIED, refusalOf, refusedRuns, STARTED } from '../refusal.ts'
 import type { WriteBatch } from './batch.ts'
+import { writeBounds, writePlace } from './bounds.ts'
+import { removeRun } from './deletion.ts'
 import type { Journal } from './journal.ts'
-import { dedupKey, KeyWriter, STATUS_BYTES, type TableName } from './keys.ts'
+import { dedupKey, KeyWriter, STATUS_BYTES, tagKey, type TableName } from './keys.ts'
+import { messagePayload, writeMailbox, writeMessageKey } from './mailbox.ts'
 import { seedOf, writeMeta, writeOutcome, writeProgress } from './records.ts'
 import type { Rows } from './rows.ts'
 
@@ -24,13 +27,13 @@ interface RunDelta {
   after: RunProgress
 }
 
-/** A row of `waits`, `timers` or `awaiters`: the three numbers are those of its key, in the order of its table. */
+/** A row that may be put and removed again in one commit: the three numbers are those of its key, in the order of its table. */
 interface SmallRow {
-  readonly table: 'waits' | 'timers' | 'awaiters'
+  readonly table: 'waits' | 'timers' | 'awaiters' | 'messages'
   readonly a: number
   readonly b: number
   readonly c: number
-  /** The wait's bytes; empty for the others; undefined to remove the row. */
+  /** The row's payload; empty where the key says all; undefined to remove the row. */
   value: Uint8Array | undefined
 }
 
@@ -44,6 +47,7 @@ export class ChangeWriter {
   readonly #number = new KeyWriter(8)
   readonly #runs = new Map<RunKey, RunDelta>()
   readonly #outcomes = new Map<RunKey, Outcome | undefined>()
+  readonly #deleted = new Map<RunKey, Extract<Change, { type: 'run-deleted' }>>()
   readonly #small = new Map<string, SmallRow>()
   /** Who holds a deduplication id as this commit leaves it. */
   readonly #duplicates = new Map<string, { readonly queue: string | undefined, readonly id: string, holder: RunKey | undefined }>()
@@ -68,6 +72,8 @@ export class ChangeWriter {
         results.push(change.type === 'run-started' ? STARTED : APPLIED)
       }
     }
+    // Before the starts: one of them may have the id of a run that goes.
+    for (const { meta, progress } of this.#deleted.values()) this.#writeDeletion(meta, progress)
     let lastStarted = 0
     for (const delta of this.#runs.values()) {
       if (delta.before === undefined) {
@@ -87,6 +93,7 @@ export class ChangeWriter {
     this.#batch.clear()
     this.#runs.clear()
     this.#outcomes.clear()
+    this.#deleted.clear()
     this.#small.clear()
     this.#journal.begin()
     this.#duplicates.clear()
@@ -112,8 +119,23 @@ export class ChangeWriter {
       case 'wait-removed': return this.#smallRow('waits', change.key, change.index, 0, undefined)
       case 'timer-set': return this.#smallRow('timers', change.dueAtMs, change.key, change.slot, NOTHING)
       case 'timer-cleared': return this.#smallRow('timers', change.dueAtMs, change.key, change.slot, undefined)
-      case 'awaiter-added': return this.#smallRow('awaiters', change.child, change.parent, change.index, NOTHING)
+      case 'awaiter-added':
+        return this.#smallRow('awaiters', change.child, change.parent, change.index, change.event === undefined ? NOTHING : Buffer.from(change.event))
       case 'awaiter-removed': return this.#smallRow('awaiters', change.child, change.parent, change.index, undefined)
+      case 'message-stored':
+        if (change.idempotencyKey !== undefined) writeMessageKey(this.#batch, change.key, change.idempotencyKey)
+        return this.#smallRow('messages', change.key, change.row.sequence, 0, messagePayload(change.row))
+      case 'message-removed': return this.#smallRow('messages', change.key, change.sequence, 0, undefined)
+      case 'event-set':
+      case 'stream-appended':
+      case 'stream-closed': return writeMailbox(this.#batch, change)
+      case 'start-counted':
+      case 'start-uncounted':
+      case 'setting-put':
+      case 'setting-removed': return writeBounds(this.#batch, change)
+      case 'run-deleted':
+        this.#deleted.set(change.meta.key, change)
+        return this.#takeDuplicate(change.meta, undefined)
     }
   }
 
@@ -134,10 +156,11 @@ export class ChangeWriter {
       case 'waits': key.u48(a).u32(b); break
       case 'timers': key.f64(a).u48(b).i32(c); break
       case 'awaiters': key.u48(a).u48(b).u32(c); break
+      case 'messages': key.u48(a).u48(b); break
     }
     if (value === undefined) this.#batch.remove(table)
-    else if (table === 'waits') this.#batch.put(table, value, seedOf(table, a, b))
-    else this.#batch.putEmpty(table)
+    else if (table === 'timers' || (table === 'awaiters' && value.length === 0)) this.#batch.putEmpty(table)
+    else this.#batch.put(table, value, seedOf(table, a, table === 'awaiters' ? c : b))
   }
 
   #writeStart(meta: RunMeta): void {
@@ -155,15 +178,25 @@ export class ChangeWriter {
     }
     batch.key.f64(createdAtMs).u48(key)
     batch.putEmpty('created')
-    if (parent !== undefined) {
+    if (parent !== undefined && !this.#deleted.has(parent.key)) {
       batch.key.u48(parent.key).u48(key)
       batch.putEmpty('parents')
     }
+    for (const [name, value] of Object.entries(meta.tags)) {
+      tagKey(batch.key, name, value).f64(createdAtMs).u48(key)
+      batch.putEmpty('tags')
+    }
+  }
+
+  #writeDeletion(meta: RunMeta, progress: RunProgress): void {
+    removeRun(this.#rows.tables, this.#batch, meta, progress)
+    this.#journal.delete(meta.key)
   }
 
   #writeProgress({ meta, before, after }: RunDelta): void {
     const { key } = meta
     const batch = this.#batch
+    writePlace(batch, meta, before, after)
     batch.key.u48(key)
     this.#record.reset()
     writeProgress(this.#record, after)
@@ -197,10 +230,10 @@ export class ChangeWriter {
   }
 
   /**
-   * An unfinished run holds its deduplication id if nobody else does; a finished one lets go of it. In the order of the
+   * An unfinished run holds its deduplication id if nobody else does; a finished or deleted one lets go of it. In the order of the
    * changes: who lets go and who takes within one commit depends on it.
    */
-  #takeDuplicate(meta: RunMeta, after: RunProgress): void {
+  #takeDuplicate(meta: RunMeta, after: RunProgress | undefined): void {
     const { key, queue, deduplicationId: id } = meta
     if (id === undefined) return
     const name = JSON.stringify([queue ?? null, id])
@@ -209,7 +242,7 @@ export class ChangeWriter {
       duplicate = { queue, id, holder: this.#rows.findDuplicate(queue, id) }
       this.#duplicates.set(name, duplicate)
     }
-    if (!isFinished(after.status)) duplicate.holder ??= key
+    if (after !== undefined && !isFinished(after.status)) duplicate.holder ??= key
     else if (duplicate.holder === key) duplicate.holder = undefined
   }
 

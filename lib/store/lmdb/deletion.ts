@@ -39,9 +39,12 @@ export function removeRun(tables: Tables, batch: WriteBatch, meta: RunMeta, prog
     batch.remove('parents')
   }
   for (const table of MANY) {
+    let isFirst = true
     for (const key of tables[table].getKeys({ start: new KeyWriter().u48(run), end: new KeyWriter().u48(run + 1) })) {
       batch.key.raw(key)
-      batch.removeNext(table)
+      if (isFirst) batch.remove(table)
+      else batch.removeNext(table)
+      isFirst = false
     }
   }
 }

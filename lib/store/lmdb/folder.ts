@@ -44,15 +44,20 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** Not mkdir's own `recursive`: on a file system that makes no folders (/proc) Node 20 loops in it for ever. */
-function makeWithParents(folder: string): void {
+/**
+ * Makes a folder and those above it; gives what it made, from the top.
+ * Not mkdir's own `recursive`: on a file system that makes no folders (/proc) Node 20 loops in it for ever.
+ */
+export function makeWithParents(folder: string): string[] {
   const parent = dirname(folder)
-  if (statSync(parent, { throwIfNoEntry: false }) === undefined && parent !== folder) makeWithParents(parent)
+  const made = statSync(parent, { throwIfNoEntry: false }) === undefined && parent !== folder ? makeWithParents(parent) : []
   try {
     mkdirSync(folder)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // somebody else was quicker
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return made // somebody else was quicker
   }
+  return [...made, folder]
 }
 
 /**

@@ -10,6 +10,9 @@
  * still has to say. The newest record of the log is never removed, so that their numbers go on after it.
  *
  * Forgetting entries, and entries too large to be written twice, fold the whole run at once.
+ *
+ * A run that is deleted leaves its entries in the log until their records go: opening knows them by their run being gone. They
+ * count as part of the log all the same, so that it is folded and gets shorter.
  */
 import type { Encoded } from '../../codec/encoded.ts'
 import { Reader, Writer } from '../../codec/wire.ts'
@@ -59,13 +62,17 @@ export class Journal {
   readonly #hot = new Map<RunKey, HotRun>()
   /** Entries of each log record that are in no chunk. */
   readonly #unfolded = new Map<number, number>()
+  /** Bytes of deleted runs in each of these records. */
+  readonly #dead = new Map<number, number>()
   /** Records of which nothing is unfolded: they go when a newer one is written. */
   #void: number[] = []
   #hotBytes = 0
+  #deadBytes = 0
   #nextRecord = 1
   // ---- of the commit under way ----
   #operations: Operation[] = []
   #settled = new Set<RunKey>()
+  #deleted = new Set<RunKey>()
   #folded: { readonly run: RunKey, readonly count: number }[] = []
   #removed: number[] = []
 
@@ -109,6 +116,7 @@ export class Journal {
   begin(): void {
     this.#operations = []
     this.#settled = new Set()
+    this.#deleted = new Set()
     this.#folded = []
     this.#removed = []
   }
@@ -123,14 +131,20 @@ export class Journal {
     this.#settled.add(run)
   }
 
+  /** A run goes; nothing else of it is in this commit. */
+  delete(run: RunKey): void {
+    this.#deleted.add(run)
+  }
+
   /** Adds the rows of this commit to its batch. */
   write(batch: WriteBatch): void {
+    for (const run of this.#deleted) this.#removeChunks(batch, run)
     if (this.#operations.length === 0) return
     const done = new Map<number, number>()
     this.#removed = [...this.#void]
     const addedBytes = this.#writeRecord(batch)
     for (const run of this.#settled) this.#writeSettled(batch, run, done)
-    if (this.#hotBytes + addedBytes > this.#foldAboveBytes) this.#fold(batch, Math.max(2 * addedBytes, Math.min(LEAST_FOLDED_BYTES, this.#foldAboveBytes)), done)
+    if (this.#hotBytes + this.#deadBytes + addedBytes > this.#foldAboveBytes) this.#fold(batch, Math.max(2 * addedBytes, Math.min(LEAST_FOLDED_BYTES, this.#foldAboveBytes)), done)
     for (const [record, count] of done) if (this.#unfolded.get(record) === count) this.#removed.push(record)
     for (const record of this.#removed) {
       batch.key.u48(record)
@@ -140,13 +154,21 @@ export class Journal {
 
   /** The commit is durable: what is in memory follows. */
   applied(): void {
-    if (this.#operations.length === 0) return
+    if (this.#operations.length > 0) this.#follow()
+    for (const run of this.#deleted) this.#dropDeleted(run)
+    this.begin()
+  }
+
+  #follow(): void {
     for (const run of this.#settled) {
       const hot = this.#hot.get(run)
       if (hot !== undefined) this.#dropHot(run, hot, hot.entries.length)
     }
     for (const { run, count } of this.#folded) this.#dropHot(run, this.#hot.get(run)!, count)
-    for (const record of this.#removed) this.#unfolded.delete(record)
+    for (const record of this.#removed) {
+      this.#unfolded.delete(record)
+      this.#forgetDead(record)
+    }
     let live = 0
     for (const operation of this.#operations) {
       if (operation.type !== 'append' || this.#settled.has(operation.run)) continue
@@ -155,7 +177,6 @@ export class Journal {
     }
     this.#void = live === 0 ? [this.#nextRecord] : []
     this.#unfolded.set(this.#nextRecord++, live)
-    this.begin()
   }
 
   /** The log's record of this commit; written also when it is empty, so that the record numbers go on after it. */
@@ -211,11 +232,18 @@ export class Journal {
     return left
   }
 
+  #removeChunks(batch: WriteBatch, run: RunKey): void {
+    for (const key of this.#tables.journal.getKeys({ start: new KeyWriter().u48(run), end: new KeyWriter().u48(run + 1) })) {
+      batch.key.raw(key)
+      batch.removeNext('journal')
+    }
+  }
+
   #fold(batch: WriteBatch, targetBytes: number, done: Map<number, number>): void {
     let bytes = 0
     for (const [run, hot] of this.#hot) {
       if (bytes >= targetBytes) return
-      if (this.#settled.has(run)) continue
+      if (this.#settled.has(run) || this.#deleted.has(run)) continue
       for (const record of hot.records) done.set(record, (done.get(record) ?? 0) + 1)
       bytes += this.#writeChunks(batch, run, hot.from, hot.entries, hot.records.at(-1)!)
       this.#folded.push({ run, count: hot.entries.length })
@@ -265,8 +293,33 @@ export class Journal {
     this.#hot.set(run, { from: hot.from + count, entries: hot.entries.slice(count), records: hot.records.slice(count) })
   }
 
+  /** The rest of it in the log is void. A record that has nothing else goes with the next commit that writes one. */
+  #dropDeleted(run: RunKey): void {
+    const hot = this.#hot.get(run)
+    if (hot === undefined) return
+    this.#dropHot(run, hot, hot.entries.length)
+    hot.entries.forEach((entry, i) => { this.#countDead(hot.records[i]!, entry) })
+    for (const record of new Set(hot.records)) {
+      if (this.#unfolded.get(record) !== 0) continue
+      this.#void.push(record)
+      this.#forgetDead(record)
+    }
+  }
+
+  #countDead(record: number, entry: Encoded): void {
+    const bytes = entry.length + ENTRY_OVERHEAD
+    this.#dead.set(record, (this.#dead.get(record) ?? 0) + bytes)
+    this.#deadBytes += bytes
+  }
+
+  #forgetDead(record: number): void {
+    this.#deadBytes -= this.#dead.get(record) ?? 0
+    this.#dead.delete(record)
+  }
+
   #recover(): void {
     const ends = new Map<RunKey, Chunk | undefined>()
+    const gone = new Set<RunKey>()
     const start = new KeyWriter().u48(0)
     const end = new KeyWriter().u48(0xffff_ffff_ffff)
     for (const { key, value } of this.#tables.log.getRange({ start, end })) {
@@ -277,7 +330,14 @@ export class Journal {
         const run = reader.varint() as RunKey
         const position = reader.varint()
         const entry = reader.bytes() as Uint8Array as Encoded
-        if (!ends.has(run)) ends.set(run, this.#lastChunk(run))
+        if (!ends.has(run)) {
+          ends.set(run, this.#lastChunk(run))
+          if (this.#tables.metas.get(new KeyWriter().u48(run)) === undefined) gone.add(run)
+        }
+        if (gone.has(run)) {
+          this.#countDead(record, entry)
+          continue
+        }
         const chunk = ends.get(run)
         if (chunk !== undefined && record <= chunk.foldedTo) continue
         const hot = this.#hot.get(run)
@@ -289,7 +349,10 @@ export class Journal {
         live++
       }
       this.#unfolded.set(record, live)
-      if (live === 0) this.#void.push(record)
+      if (live === 0) {
+        this.#void.push(record)
+        this.#forgetDead(record)
+      }
       this.#nextRecord = record + 1
     }
   }

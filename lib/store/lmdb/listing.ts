@@ -2,8 +2,10 @@
  * Listings: runs in order of creation, by the narrowest index that the query allows, filtered by what is left of it.
  *
  * - `ids`, a small `idPrefix` and a small `parentId` give a bounded set of runs, which is read and sorted for each page.
- * - `statuses` merges the ranges of the statuses, each in order of creation already.
+ * - `tags` and `statuses` have sections that are in order of creation already: those of the rarest condition are walked through.
  * - Anything else, and a prefix or a parent with more than MAX_ROWS_A_PAGE runs, walks through all runs in order of creation.
+ *   Workflows and queues have no index: a row more for each start cost more than it would save (starts are many, listings
+ *   few, and a page looks at MAX_ROWS_A_PAGE runs at most).
  *
  * A page ends after `limit` matches or after MAX_ROWS_A_PAGE rows, so that one query cannot hold up the store. A cursor is a
  * place in the order of creation, which no run ever changes: it stays right while runs come and go.
@@ -13,10 +15,13 @@ import type { RunKey, RunStatus } from '../../model/run.ts'
 import type { ListedRun, RunPage, RunQuery } from '../contract.ts'
 import { compareCreation, type CreationPlace, decodeCursor, encodeCursor, filterOf, MAX_ROWS_A_PAGE } from '../query.ts'
 import { isStorable } from '../names.ts'
-import { afterPrefix, type KeyBytes, KeyWriter, readF64, readU48, STATUS_BYTES } from './keys.ts'
+import { afterPrefix, KeyWriter } from './keys.ts'
 import type { Rows } from './rows.ts'
+import { ALL_RUNS, countOf, merged, placesOf, type Section, type Span, statusSection, tagSection } from './sections.ts'
 
 const NO_ARGS = new Uint8Array(0) as Encoded
+/** Rows looked at to find out which of two conditions is rarer. */
+const MAX_PROBED = 1_000
 const SURROGATE_AND_REST = /\p{Surrogate}.*$/su
 
 export function listRuns(rows: Rows, query: RunQuery, page: { readonly after?: string, readonly limit: number, readonly values: boolean }): RunPage {
@@ -48,10 +53,10 @@ export function listRuns(rows: Rows, query: RunQuery, page: { readonly after?: s
 export function countRuns(rows: Rows, query: RunQuery): number {
   const { order: _, ...conditions } = query
   const names = Object.entries(conditions).filter(([, value]) => value !== undefined).map(([name]) => name)
-  if (names.length === 0) return rows.tables.metas.getKeysCount(wholeTable())
+  if (names.length === 0) return countOf(rows, ALL_RUNS)
   if (names.length === 1 && query.statuses !== undefined) {
     let count = 0
-    for (const status of new Set(query.statuses)) count += rows.tables.status.getKeysCount(range(statusBounds(status), undefined, 'oldest-first'))
+    for (const status of new Set(query.statuses)) count += countOf(rows, statusSection(status))
     return count
   }
   const parent = query.parentId === undefined ? undefined : rows.findRun(query.parentId)
@@ -68,9 +73,7 @@ export function countRuns(rows: Rows, query: RunQuery): number {
 /** Keys of the runs in a status, in order of creation. */
 export function runsInStatus(rows: Rows, status: RunStatus, after: RunKey | undefined, limit: number): readonly RunKey[] {
   const from = after === undefined ? undefined : rows.meta(after, NO_ARGS)
-  const keys: RunKey[] = []
-  for (const { key } of statusPlaces(rows, status, {}, from, 'oldest-first', limit)) keys.push(key)
-  return keys
+  return [...placesOf(rows, statusSection(status), { order: 'oldest-first', from }, limit)].map(({ key }) => key)
 }
 
 /** All runs that can match, each once, in the query's order, after a place. */
@@ -85,11 +88,31 @@ function places(rows: Rows, query: RunQuery, parent: RunKey | undefined, from: C
     const keys = upToMost(rows.children(parent, undefined, MAX_ROWS_A_PAGE + 1))
     if (keys !== undefined) return inOrder(rows, keys, query, from)
   }
-  if (query.statuses !== undefined) {
-    const statuses = [...new Set(query.statuses)]
-    return merged(statuses.map(status => statusPlaces(rows, status, query, from, query.order)), query.order)
+  const span = { ...query, from }
+  return merged(rows, rarest(rows, conditions(query), span), span)
+}
+
+/** The sections that each condition allows. */
+function conditions({ tags, statuses }: RunQuery): Section[][] {
+  const each = Object.entries(tags ?? {}).map(([name, value]) => [tagSection(name, value)])
+  if (statuses !== undefined) each.push([...new Set(statuses)].map(statusSection))
+  return each
+}
+
+/** The sections of the condition that the fewest runs meet; where all have many, the first. */
+function rarest(rows: Rows, each: readonly Section[][], span: Span): readonly Section[] {
+  let best = each[0]
+  if (best === undefined) return [ALL_RUNS]
+  if (each.length === 1) return best
+  let fewest = MAX_PROBED
+  for (const sections of each) {
+    let count = 0
+    for (const section of sections) {
+      for (const _ of placesOf(rows, section, span, fewest - count)) count++
+    }
+    if (count < fewest) [best, fewest] = [sections, count]
   }
-  return createdPlaces(rows, query, from)
+  return best
 }
 
 function idKeys(rows: Rows, ids: readonly string[]): RunKey[] {
@@ -123,76 +146,3 @@ function inOrder(rows: Rows, keys: readonly RunKey[], query: RunQuery, from: Cre
     .filter(place => from === undefined || sign * compareCreation(place, from) > 0)
     .sort((a, b) => sign * compareCreation(a, b))
 }
-
-type Times = Pick<RunQuery, 'createdAfterMs' | 'createdBeforeMs'>
-
-/** Where a table's range begins and ends; `at` writes the key of a place in it. */
-interface Bounds {
-  /** Below all rows of the range. */
-  readonly low: KeyWriter
-  /** Above all of them. */
-  readonly high: KeyWriter
-  at(place: CreationPlace): KeyWriter
-}
-
-function statusBounds(status: RunStatus, times: Times = {}): Bounds {
-  const byte = STATUS_BYTES[status]
-  return {
-    low: new KeyWriter().u8(byte).f64(times.createdAfterMs ?? -Infinity),
-    high: times.createdBeforeMs === undefined ? new KeyWriter().u8(byte + 1) : new KeyWriter().u8(byte).f64(times.createdBeforeMs),
-    at: place => new KeyWriter().u8(byte).f64(place.createdAtMs).u48(place.key),
-  }
-}
-
-function wholeTable(): { start: KeyBytes, end: KeyBytes } {
-  return { start: new KeyWriter().u8(0), end: new KeyWriter().u48(0xffff_ffff_ffff).u8(0) }
-}
-
-/** A row equal to a bound of time has a longer key than the bound, so it lies inside: the filter takes it out again. */
-function range(bounds: Bounds, from: CreationPlace | undefined, order: RunQuery['order'], limit?: number) {
-  const at = from && bounds.at(from)
-  return order === 'oldest-first'
-    ? { start: at ?? bounds.low, end: bounds.high, exclusiveStart: at !== undefined, ...(limit === undefined ? {} : { limit }) }
-    : { start: at ?? bounds.high, end: bounds.low, exclusiveStart: at !== undefined, reverse: true, ...(limit === undefined ? {} : { limit }) }
-}
-
-function * statusPlaces(
-  rows: Rows, status: RunStatus, times: Times, from: CreationPlace | undefined, order: RunQuery['order'], limit?: number,
-): Generator<CreationPlace> {
-  for (const key of rows.keys('status', range(statusBounds(status, times), from, order, limit))) {
-    yield { createdAtMs: readF64(key, 1), key: readU48(key, 9) as RunKey }
-  }
-}
-
-function * createdPlaces(rows: Rows, query: RunQuery, from: CreationPlace | undefined): Generator<CreationPlace> {
-  const bounds: Bounds = {
-    low: new KeyWriter().f64(query.createdAfterMs ?? -Infinity),
-    high: query.createdBeforeMs === undefined ? new KeyWriter().f64(Infinity).u48(0xffff_ffff_ffff).u8(0) : new KeyWriter().f64(query.createdBeforeMs),
-    at: place => new KeyWriter().f64(place.createdAtMs).u48(place.key),
-  }
-  for (const key of rows.keys('created', range(bounds, from, query.order))) {
-    yield { createdAtMs: readF64(key, 0), key: readU48(key, 8) as RunKey }
-  }
-}
-
-/** Merges sorted sequences: few of them, so the smallest head is found by looking at each. */
-function * merged(sources: readonly Generator<CreationPlace>[], order: RunQuery['order']): Generator<CreationPlace> {
-  const sign = order === 'oldest-first' ? 1 : -1
-  const heads = sources.map(source => source.next())
-  try {
-    for (;;) {
-      let first = -1
-      for (let i = 0; i < heads.length; i++) {
-        if (heads[i]!.done === true) continue
-        if (first < 0 || sign * compareCreation(heads[i]!.value as CreationPlace, heads[first]!.value as CreationPlace) < 0) first = i
-      }
-      if (first < 0) return
-      yield heads[first]!.value as CreationPlace
-      heads[first] = sources[first]!.next()
-    }
-  } finally {
-    // Their cursors hold a read transaction of lmdb until they are told that nobody reads on.
-    for (const source of sources) source.return(undefined)
-  }
-}
-

@@ -37,12 +37,16 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   const hadLockFile = existsSync(join(folder, LOCK_FILE))
   try {
     const state = inspectFolder(folder)
-    const space = new FreeSpace(folder, options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES)
+    const minFreeBytes = options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES
+    const space = new FreeSpace(folder, minFreeBytes)
     if (state === 'new') space.check(TABLES.length, 0)
     root = openRoot(options)
     const isNew = checkSchema(folder, root, state)
     const tables = openTables(root, isNew)
-    return new LmdbStore({ folder, root, tables, lock, space, nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES })
+    return new LmdbStore({
+      folder, root, tables, lock, space, minFreeBytes,
+      nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
+    })
   } catch (error) {
     await root?.close()
     const told = readError(folder, error)

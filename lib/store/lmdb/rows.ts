@@ -8,6 +8,7 @@ import { isStorable } from '../names.ts'
 import type { KeyRange, Tables } from './engine.ts'
 import type { Journal } from './journal.ts'
 import { dedupKey, KeyWriter, readF64, readI32, readU32, readU48, type TableName } from './keys.ts'
+import { readMessages } from './mailbox.ts'
 import { payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
 
 const NO_ARGS = new Uint8Array(0) as Encoded
@@ -63,6 +64,7 @@ export class Rows {
       journalLength: this.journal.length(run),
       waits: this.#waits(run),
       awaiters: this.#awaiters(run),
+      messages: readMessages(this.tables, run),
     }
   }
 
@@ -123,7 +125,11 @@ export class Rows {
     const start = new KeyWriter().u48(run)
     const end = new KeyWriter().u48(run + 1)
     const awaiters: AwaiterRow[] = []
-    for (const key of this.keys('awaiters', { start, end })) awaiters.push({ parent: readU48(key, 6) as RunKey, index: readU32(key, 12) })
+    for (const { key, value } of this.tables.awaiters.getRange({ start, end })) {
+      const index = readU32(key, 12)
+      const event = value.length === 0 ? {} : { event: Buffer.from(payloadOf(value, 'awaiters', run, index)).toString() }
+      awaiters.push({ parent: readU48(key, 6) as RunKey, index, ...event })
+    }
     return awaiters
   }
 

@@ -9,8 +9,12 @@ import type { RootDatabase } from 'lmdb'
 import type { Encoded } from '../../codec/encoded.ts'
 import { InternalError, StoreUnavailableError } from '../../errors.ts'
 import type { RunKey, RunStatus } from '../../model/run.ts'
-import type { Change, ChangeResult, Outcome, QueuePlace, RunPage, RunQuery, Store, StoredRun, TimerRow } from '../contract.ts'
+import type {
+  Change, ChangeResult, Outcome, QueuePlace, RunPage, RunQuery, SettingKind, StartRow, Store, StoredRun, StreamPage, TimerRow,
+} from '../contract.ts'
+import { backUp } from './backup.ts'
 import { WriteBatch } from './batch.ts'
+import { countedStarts, type HeldPlace, readSettings, scanPlaces } from './bounds.ts'
 import { ChangeWriter } from './changes.ts'
 import type { Table, Tables } from './engine.ts'
 import { DATA_FILE, readError } from './folder.ts'
@@ -18,6 +22,7 @@ import { Journal } from './journal.ts'
 import { KeyWriter, TABLES } from './keys.ts'
 import { countRuns, listRuns, runsInStatus } from './listing.ts'
 import type { FolderLock } from './lock.ts'
+import { hasMessageKey, readEvent, readStream } from './mailbox.ts'
 import { seedOf } from './records.ts'
 import { Rows } from './rows.ts'
 import type { FreeSpace } from './space.ts'
@@ -44,6 +49,7 @@ export interface OpenParts {
   /** The first key that no run has had. */
   readonly nextKey: number
   readonly hotJournalBytes: number
+  readonly minFreeBytes: number
 }
 
 export class LmdbStore implements Store {
@@ -65,6 +71,7 @@ export class LmdbStore implements Store {
   /** The number of the transaction that was begun last. */
   #transaction = 0
   #failure: StoreFailure | undefined
+  readonly #backups = new Set<Promise<void>>()
   #closed = false
 
   constructor(parts: OpenParts) {
@@ -105,7 +112,7 @@ export class LmdbStore implements Store {
     // Together with the run itself: a key is reserved by the commit that first needs it.
     const reserves = lastStarted >= this.#reservedBelow
     if (reserves) putNextRun(batch, lastStarted + KEY_BLOCK)
-    if (this.#parts.space.check(batch.size, batch.bytes) && !this.#parts.lock.isHeld()) {
+    if (this.#parts.space.check(batch.size, batch.bytes, batch.neighbours) && !this.#parts.lock.isHeld()) {
       throw this.#unavailable('its folder, or the socket in it that locks it, was taken away')
     }
     try {
@@ -163,15 +170,52 @@ export class LmdbStore implements Store {
     return this.#read(() => this.#rows.children(parent, after, limit))
   }
 
+  hasMessageKey(key: RunKey, idempotencyKey: string): boolean {
+    return this.#read(() => hasMessageKey(this.#parts.tables, key, idempotencyKey))
+  }
+
+  readEvent(key: RunKey, name: string): Encoded | undefined {
+    return this.#read(() => readEvent(this.#parts.tables, key, name))
+  }
+
+  readStream(key: RunKey, stream: string, fromPosition: number, limit: number): StreamPage {
+    return this.#read(() => readStream(this.#parts.tables, key, stream, fromPosition, limit))
+  }
+
+  scanPlaces(after: RunKey | undefined, limit: number): readonly HeldPlace[] {
+    return this.#read(() => scanPlaces(this.#parts.tables, after, limit))
+  }
+
+  countedStarts(queue: string): readonly StartRow[] {
+    return this.#read(() => countedStarts(this.#parts.tables, queue))
+  }
+
+  settings(kind: SettingKind): readonly { readonly name: string, readonly record: Encoded }[] {
+    return this.#read(() => readSettings(this.#parts.tables, kind))
+  }
+
+  async backup(folder: string): Promise<void> {
+    this.#assertOpen()
+    if (this.#failure !== undefined) throw this.#unavailable('a commit failed and it has not been opened anew since', this.#failure.cause)
+    const backup = backUp(this.#parts.root, this.#parts.folder, folder, this.#parts.minFreeBytes)
+    this.#backups.add(backup)
+    try {
+      await backup
+    } finally {
+      this.#backups.delete(backup)
+    }
+  }
+
   sizeBytes(): number {
     this.#assertOpen()
     return statSync(join(this.#parts.folder, DATA_FILE)).size
   }
 
-  /** Idempotent. The folder can be opened again when the promise has resolved. */
+  /** Idempotent. The folder can be opened again when the promise has resolved. Waits for backups: LMDB reads on for them. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await Promise.allSettled(this.#backups)
     try {
       await this.#parts.root.close()
     } finally {

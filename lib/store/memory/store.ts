@@ -3,15 +3,17 @@
  * gone with the process.
  */
 import type { Encoded } from '../../codec/encoded.ts'
-import { InternalError } from '../../errors.ts'
+import { InternalError, InvalidOptionError } from '../../errors.ts'
 import { isFinished, type RunKey, type RunStatus } from '../../model/run.ts'
 import type {
-  AwaiterRow, Change, ChangeResult, ListedRun, Outcome, QueuePlace, RunMeta, RunPage, RunProgress, RunQuery, Store, StoredRun, TimerRow,
+  AwaiterRow, Change, ChangeResult, ListedRun, Outcome, QueuePlace, RunMeta, RunPage, RunProgress, RunQuery, SettingKind, StartRow, Store,
+  StoredRun, StreamPage, TimerRow,
 } from '../contract.ts'
 import {
   compareCreation, type CreationPlace, decodeCursor, encodeCursor, filterOf, MAX_ROWS_A_PAGE,
 } from '../query.ts'
 import { APPLIED, refusalOf, refusedRuns, STARTED } from '../refusal.ts'
+import { Mailbox, NOBODY_WROTE } from './mailbox.ts'
 import { SortedRows } from './sorted.ts'
 
 interface Row {
@@ -22,6 +24,13 @@ interface Row {
   readonly waits: Map<number, Encoded>
   readonly awaiters: SortedRows<AwaiterRow>
   readonly children: SortedRows<RunKey>
+  readonly mailbox: Mailbox
+}
+
+interface HeldPlace {
+  readonly key: RunKey
+  readonly queue: string
+  readonly queueKey?: string
 }
 
 const NO_ARGS = new Uint8Array(0) as Encoded
@@ -39,6 +48,10 @@ class MemoryStore implements Store {
   readonly #queue = new SortedRows<QueuePlace>((a, b) => a.priority - b.priority || a.position - b.position || a.key - b.key)
   readonly #created = new SortedRows<CreationPlace>(compareCreation)
   readonly #duplicates = new Map<string, RunKey>()
+  readonly #places = new SortedRows<HeldPlace>((a, b) => a.key - b.key)
+  /** By queue. */
+  readonly #starts = new Map<string, SortedRows<StartRow>>()
+  readonly #settings: { readonly [kind in SettingKind]: Map<string, Encoded> } = { queue: new Map(), schedule: new Map() }
 
   /** It has nothing that could break. */
   readonly isBroken = false
@@ -75,6 +88,7 @@ class MemoryStore implements Store {
       journalLength: row.journal.length,
       waits: [...row.waits].sort(([a], [b]) => a - b).map(([index, wait]) => ({ index, wait })),
       awaiters: [...row.awaiters.rowsAfter(undefined)],
+      messages: row.mailbox.messages(),
     }
   }
 
@@ -132,6 +146,35 @@ class MemoryStore implements Store {
     return row === undefined ? [] : take(row.children.rowsAfter(after), limit)
   }
 
+  hasMessageKey(key: RunKey, idempotencyKey: string): boolean {
+    return this.#rows.get(key)?.mailbox.hasKey(idempotencyKey) ?? false
+  }
+
+  readEvent(key: RunKey, name: string): Encoded | undefined {
+    return this.#rows.get(key)?.mailbox.event(name)
+  }
+
+  readStream(key: RunKey, stream: string, fromPosition: number, limit: number): StreamPage {
+    return this.#rows.get(key)?.mailbox.stream(stream, fromPosition, limit) ?? NOBODY_WROTE
+  }
+
+  scanPlaces(after: RunKey | undefined, limit: number): readonly HeldPlace[] {
+    return take(this.#places.rowsAfter(after === undefined ? undefined : { key: after, queue: '' }), limit)
+  }
+
+  countedStarts(queue: string): readonly StartRow[] {
+    return [...this.#starts.get(queue)?.rowsAfter(undefined) ?? []]
+  }
+
+  settings(kind: SettingKind): readonly { readonly name: string, readonly record: Encoded }[] {
+    return [...this.#settings[kind]].map(([name, record]) => ({ name, record })).sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
+  }
+
+  /** There is nothing on a disk that could be copied. */
+  async backup(folder: string): Promise<void> {
+    throw new InvalidOptionError({ option: 'store', rule: 'be a store in a folder to be backed up', received: 'a store in memory', doing: `Backing up to "${folder}"` })
+  }
+
   sizeBytes(): number {
     return 0
   }
@@ -152,8 +195,21 @@ class MemoryStore implements Store {
       case 'wait-removed': this.#row(change.key).waits.delete(change.index); return
       case 'timer-set': return this.#timers.put({ dueAtMs: change.dueAtMs + 0, key: change.key, slot: change.slot })
       case 'timer-cleared': return this.#timers.remove(change)
-      case 'awaiter-added': return this.#row(change.child).awaiters.put({ parent: change.parent, index: change.index })
+      case 'awaiter-added':
+        return this.#row(change.child).awaiters.put({
+          parent: change.parent, index: change.index, ...(change.event === undefined ? {} : { event: change.event }),
+        })
       case 'awaiter-removed': return this.#row(change.child).awaiters.remove(change)
+      case 'message-stored':
+      case 'message-removed':
+      case 'event-set':
+      case 'stream-appended':
+      case 'stream-closed': return this.#row(change.key).mailbox.apply(change)
+      case 'start-counted': return this.#startsOf(change.start.queue).put(change.start)
+      case 'start-uncounted': return this.#startsOf(change.start.queue).remove(change.start)
+      case 'setting-put': this.#settings[change.kind].set(change.name, change.record); return
+      case 'setting-removed': this.#settings[change.kind].delete(change.name); return
+      case 'run-deleted': return this.#delete(this.#row(change.meta.key))
     }
   }
 
@@ -162,6 +218,7 @@ class MemoryStore implements Store {
       meta, progress, outcome: undefined, journal: [], waits: new Map(),
       awaiters: new SortedRows<AwaiterRow>((a, b) => a.parent - b.parent || a.index - b.index),
       children: new SortedRows<RunKey>((a, b) => a - b),
+      mailbox: new Mailbox(),
     }
     this.#lastKey = Math.max(this.#lastKey, meta.key)
     this.#ids.set(meta.id, meta.key)
@@ -177,16 +234,41 @@ class MemoryStore implements Store {
     this.#index(row)
   }
 
-  /** The queue and the deduplication ids follow the state. */
+  #delete({ meta, progress }: Row): void {
+    const { key, parent } = meta
+    this.#queue.remove(placeOf({ meta, progress }))
+    this.#places.remove({ key, queue: '' })
+    this.#release(meta)
+    if (parent !== undefined) this.#rows.get(parent.key)?.children.remove(key)
+    this.#created.remove(meta)
+    this.#ids.delete(meta.id)
+    this.#rows.delete(key)
+  }
+
+  /** The queue, the places held in it and the deduplication ids follow the state. */
   #index(row: Row): void {
-    const { key, queue, deduplicationId } = row.meta
+    const { key, queue, queueKey, deduplicationId } = row.meta
+    if (queue !== undefined) {
+      if (row.progress.holdsPlace === true) this.#places.put({ key, queue, ...(queueKey === undefined ? {} : { queueKey }) })
+      else this.#places.remove({ key, queue })
+    }
     if (row.progress.status === 'enqueued') this.#queue.put(placeOf(row))
     if (deduplicationId === undefined) return
     const name = duplicateName(queue, deduplicationId)
-    const holder = this.#duplicates.get(name)
-    if (isFinished(row.progress.status)) {
-      if (holder === key) this.#duplicates.delete(name)
-    } else if (holder === undefined) this.#duplicates.set(name, key)
+    if (isFinished(row.progress.status)) this.#release(row.meta)
+    else if (!this.#duplicates.has(name)) this.#duplicates.set(name, key)
+  }
+
+  #release({ key, queue, deduplicationId }: RunMeta): void {
+    if (deduplicationId === undefined) return
+    const name = duplicateName(queue, deduplicationId)
+    if (this.#duplicates.get(name) === key) this.#duplicates.delete(name)
+  }
+
+  #startsOf(queue: string): SortedRows<StartRow> {
+    let starts = this.#starts.get(queue)
+    if (starts === undefined) this.#starts.set(queue, starts = new SortedRows((a, b) => a.atMs - b.atMs || a.key - b.key))
+    return starts
   }
 
   #filterOf(query: RunQuery): ReturnType<typeof filterOf> {
@@ -211,7 +293,7 @@ function append(row: Row, position: number, entry: Encoded): void {
   row.journal[position] = entry.slice() as Encoded // the supervisor may move the entry's own memory to a thread
 }
 
-function placeOf({ meta, progress }: Row): QueuePlace {
+function placeOf({ meta, progress }: Pick<Row, 'meta' | 'progress'>): QueuePlace {
   return {
     ...(meta.queue === undefined ? {} : { queue: meta.queue }),
     priority: meta.priority, position: progress.queuePosition, key: meta.key,
