@@ -198,7 +198,7 @@ t.test('alone outside steps: at once, then later, then quarantined; a checkpoint
   evolve(state, after(state, crash()))
   t.match(state, { progress: { status: 'enqueued', crashesAtMs: [NOW] }, life: { type: 'queued' } })
   state.life = live('active')
-  evolve(state, { ...after(state, { type: 'run-admitted', threadId: 7 }), life: live('active') } as Decision)
+  evolve(state, { ...after(state, { type: 'run-admitted', threadId: 7 }), life: live('active') })
   evolve(state, after(state, crash(), NOW + 1))
   t.match(state, { progress: { status: 'waiting', respawnAtMs: NOW + 101 }, life: { type: 'absent' } })
   const spared = runState({ life: live('active'), progress: { ...state.progress, status: 'running' } })
