@@ -12,20 +12,21 @@ import { root, walk } from './paths.js'
 
 const dist = join(root, 'dist')
 const stamp = join(dist, '.built')
-const COMPILED = /(\.d\.ts\.map|\.d\.ts|\.js\.map|\.js)$/
+const COMPILED = /\.(?:d\.(c?)ts(?:\.map)?|(c?)js(?:\.map)?)$/
+const sourceOf = file => file.replace(COMPILED, (_, types = '', code = '') => `.${types || code}ts`)
 
 const isStale = () => {
   if (!existsSync(stamp)) return true
   const builtAt = statSync(stamp).mtimeMs
-  const sources = ['lib', 'workers', 'examples', 'bench'].flatMap(folder => walk(join(root, folder))).filter(file => file.endsWith('.ts'))
+  const sources = ['lib', 'workers', 'examples', 'bench'].flatMap(folder => walk(join(root, folder))).filter(file => /\.c?ts$/.test(file))
   return [...sources, join(root, 'tsconfig.json'), join(root, 'package.json')].some(file => statSync(file).mtimeMs > builtAt)
-    || sources.some(file => !existsSync(join(dist, relative(root, file).replace(/\.ts$/, '.js'))))
+    || sources.some(file => !existsSync(join(dist, relative(root, file).replace(/\.(c?)ts$/, '.$1js'))))
 }
 
 const removeOrphans = () => {
   for (const file of walk(dist)) {
     const name = relative(dist, file)
-    if (COMPILED.test(name) && !existsSync(join(root, name.replace(COMPILED, '.ts')))) rmSync(file, { force: true })
+    if (COMPILED.test(name) && !existsSync(join(root, sourceOf(name)))) rmSync(file, { force: true })
   }
   const removeEmpty = folder => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) removeEmpty(join(folder, entry.name))

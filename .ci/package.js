@@ -33,7 +33,7 @@ if (packed) {
 
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const doors = Object.values(exports).flatMap(door => typeof door === 'string' ? [door] : Object.values(door)).map(path => path.replace('./', ''))
-  const wanted = [...doors, 'dist/workers/actor.js', 'dist/workers/supervisor.js', 'package.json', 'README.md', 'CHANGELOG.md', 'LICENSE']
+  const wanted = [...doors, 'dist/workers/actor.cjs', 'dist/workers/actor.js', 'dist/workers/supervisor.js', 'package.json', 'README.md', 'CHANGELOG.md', 'LICENSE']
   const absent = wanted.filter(name => !names.includes(name))
   const astray = names.filter(name => /^(dist\/)?(test|bench|examples|\.ci)\//.test(name) || name.includes('.test.'))
   if (absent.length > 0) console.log(`package contents: missing ${absent.join(', ')}`)

@@ -1,7 +1,7 @@
 /** A supervisor on the test's own thread: the other hosting. Its threads are real; its clock and its store may be the test's. */
 import { fileURLToPath } from 'node:url'
 import type { Troupe } from 'troupe'
-import type { LinkListener, OpenLink } from '../lib/client/link.ts'
+import type { LinkListener } from '../lib/client/link.ts'
 import { encodeError } from '../lib/codec/error.ts'
 import type { Clock } from '../lib/model/clock.ts'
 import type { SupervisorMessage, SupervisorOptions } from '../lib/protocol/host.ts'
@@ -18,14 +18,14 @@ export interface InlineOptions {
 
 /** Messages cross as they would between threads: cloned, and in turns of their own. */
 export function inlineLink({ clock = systemClock, openStore = openLmdb }: InlineOptions = {}): Parameters<typeof Troupe.openOver>[1] {
-  const open: OpenLink = (options, listener) => {
+  return (options, listener) => {
     let supervisor: Supervisor | undefined
     const emit = (message: SupervisorMessage): void => { deliver(listener, message) }
     const opening = Supervisor.open(options, {
       clock, openStore, emit,
       isStopRequested: () => false,
       failed: () => { setImmediate(() => { listener.ended(undefined) }) },
-      actorEntry: fileURLToPath(new URL('../workers/actor.js', import.meta.url)),
+      actorEntry: fileURLToPath(new URL('../workers/actor.cjs', import.meta.url)),
     }).then(opened => {
       supervisor = opened
       emit({ type: 'opened', workflows: opened.workflows })
@@ -51,8 +51,6 @@ export function inlineLink({ clock = systemClock, openStore = openLmdb }: Inline
       setRef: () => {}, // the threads hold the process
     }
   }
-  // The package's own types are those of what was built.
-  return open as never
 }
 
 function deliver(listener: LinkListener, message: SupervisorMessage): void {

@@ -1,9 +1,25 @@
 /** What tests of the whole share: an open Troupe in a folder of the test's own, a logger that remembers, and facts to wait for. */
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import workerThreads from 'node:worker_threads'
+import type { WorkerOptions } from 'node:worker_threads'
 import type { Test } from 'tap'
 import { Troupe } from 'troupe'
 import type { Logger, RunInfo, TroupeOptions } from 'troupe'
+
+/**
+ * tap's loaders are for the process of a test. Inherited by worker threads they make opening a Troupe some ten times slower
+ * and count nothing, unless coverage is measured: so threads begin without them.
+ */
+if (process.env['_TAPJS_PROCESSINFO_COVERAGE_'] === '0') {
+  workerThreads.Worker = class extends workerThreads.Worker {
+    constructor(file: string | URL, options?: WorkerOptions) {
+      super(file, { execArgv: ['--enable-source-maps'], ...options })
+    }
+  }
+  syncBuiltinESMExports()
+}
 
 export interface LogLine {
   readonly level: keyof Logger

@@ -7,5 +7,5 @@ import type { SupervisorThreadData } from '../lib/supervisor/thread.ts'
 
 await runSupervisorThread(parentPort!, workerData as SupervisorThreadData, {
   openStore: ({ store, durability }) => openLmdbStore({ folder: store, durability }),
-  actorEntry: fileURLToPath(new URL('./actor.js', import.meta.url)),
+  actorEntry: fileURLToPath(new URL('./actor.cjs', import.meta.url)),
 })

@@ -1,9 +1,10 @@
 /**
  * Errors inside values, and the errors that runs and steps end with.
  *
- *   error  = Error, u8 built-in class, string registered class ('' if none), [DOMException: string message, string name],
- *            varint n, then n times field
- *   field  = string key, u8 way, value
+ *   head  = u8 built-in class, string registered class ('' if none), [DOMException: string message, string name],
+ *           varint n, then n times: string key, u8 way
+ *
+ * and the values of these n fields in the graph (format.ts).
  *
  * Structured clone keeps of an error its message, stack and cause; this keeps its class, name, code, own fields and the
  * errors of an AggregateError too. Nothing in an error can make it unstorable: what cannot be stored is replaced by a
@@ -11,7 +12,6 @@
  */
 import { types } from 'node:util'
 import { classesOf, DOM_EXCEPTION, makeBuiltIn, registeredClass } from './classes.ts'
-import { Tag } from './tags.ts'
 import type { Reader, Writer } from './wire.ts'
 
 /** How a field was there, and shall be again. */
@@ -29,39 +29,82 @@ const HIDDEN_FIELDS = ['message', 'name', 'code', 'cause', 'errors', 'error', 's
 /** Fields that a class may give to its instances by its prototype. */
 const INHERITED_FIELDS = ['message', 'name', 'code']
 
-/** What writing an error needs of the encoder; `writeField` never throws and never refuses. */
-interface ErrorSink {
-  readonly wire: Writer
-  writeField(error: object, key: string): void
+interface ErrorField {
+  readonly key: string
+  readonly way: number
+}
+
+interface DomFields {
+  readonly message: string
+  readonly name: string
+}
+
+/** All of an error but the values of its fields. */
+export interface ErrorHead {
+  readonly builtIn: number
+  readonly className: string
+  readonly dom: DomFields | undefined
+  readonly fields: readonly ErrorField[]
+}
+
+/** An error that waits for the values of its fields. */
+export interface EmptyError {
+  readonly error: Error
+  readonly fields: readonly ErrorField[]
 }
 
 /** Whether it goes through this codec: all errors, those of other realms and DOMExceptions included. */
 export function isError(value: object): value is Error {
-  return value instanceof Error || value instanceof DOMException || types.isNativeError(value)
+  return types.isNativeError(value) || value instanceof Error || value instanceof DOMException
 }
 
-export function writeError(sink: ErrorSink, error: Error): void {
-  const { wire } = sink
+export function headOf(error: Error): ErrorHead {
   const { className, builtIn } = classesOf(error)
   const dom = builtIn === DOM_EXCEPTION ? domFieldsOf(error) : undefined
-  wire.u8(Tag.Error)
-  wire.u8(builtIn === DOM_EXCEPTION && dom === undefined ? 0 : builtIn)
+  return { className, builtIn: builtIn === DOM_EXCEPTION && dom === undefined ? 0 : builtIn, dom, fields: fieldsOf(error, dom !== undefined) }
+}
+
+export function writeHead(wire: Writer, { builtIn, className, dom, fields }: ErrorHead): void {
+  wire.u8(builtIn)
   wire.string(className)
   if (dom !== undefined) {
     wire.string(dom.message)
     wire.string(dom.name)
   }
-  const fields = fieldsOf(error, dom !== undefined)
   wire.varint(fields.length)
   for (const { key, way } of fields) {
     wire.string(key)
     wire.u8(way)
-    sink.writeField(error, key)
   }
 }
 
-function fieldsOf(error: Error, isDomException: boolean): { readonly key: string, readonly way: number }[] {
-  const fields: { readonly key: string, readonly way: number }[] = []
+export function readHead(wire: Reader): EmptyError {
+  const builtIn = wire.u8()
+  const errorClass = registeredClass(wire.string())
+  const error = builtIn === DOM_EXCEPTION ? new DOMException(wire.string(), wire.string()) : makeBuiltIn(builtIn)
+  // A native error under the prototype of its class, without a call of a constructor that may want arguments and do things.
+  if (errorClass !== undefined) Object.setPrototypeOf(error, errorClass.prototype as object)
+  const fields: ErrorField[] = []
+  for (let left = wire.varint(); left > 0; left--) fields.push({ key: wire.string(), way: wire.u8() })
+  return { error, fields }
+}
+
+export function fillError({ error, fields }: EmptyError, values: readonly unknown[]): void {
+  let hasStack = false
+  for (const [i, { key, way }] of fields.entries()) {
+    const value = values[i]
+    if (key === 'stack') hasStack = true
+    if (way === Way.Inherited && attempt(() => (error as unknown as Readonly<Record<string, unknown>>)[key]) === value) continue
+    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: way === Way.Field })
+  }
+  if (!hasStack) {
+    const value = attempt(() => `${error.name}: ${error.message}`)
+    Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false })
+  }
+}
+
+function fieldsOf(error: Error, isDomException: boolean): ErrorField[] {
+  const fields: ErrorField[] = []
   // First, so that whatever else is cut off, what is read first is there.
   if (typeof attempt(() => error.stack) === 'string') fields.push({ key: 'stack', way: Way.Hidden })
   const enumerable = Object.keys(error)
@@ -80,34 +123,8 @@ function fieldsOf(error: Error, isDomException: boolean): { readonly key: string
   return fields
 }
 
-/** The error itself, and how to fill it: it must be known (for cycles) before its fields are read. */
-export function beginError(wire: Reader): Error {
-  const builtIn = wire.u8()
-  const errorClass = registeredClass(wire.string())
-  const error = builtIn === DOM_EXCEPTION ? new DOMException(wire.string(), wire.string()) : makeBuiltIn(builtIn)
-  // A native error under the prototype of its class, without a call of a constructor that may want arguments and do things.
-  if (errorClass !== undefined) Object.setPrototypeOf(error, errorClass.prototype as object)
-  return error
-}
-
-export function readErrorFields(wire: Reader, error: Error, readValue: () => unknown): void {
-  let hasStack = false
-  for (let left = wire.varint(); left > 0; left--) {
-    const key = wire.string()
-    const way = wire.u8()
-    const value = readValue()
-    if (key === 'stack') hasStack = true
-    if (way === Way.Inherited && attempt(() => (error as unknown as Readonly<Record<string, unknown>>)[key]) === value) continue
-    Object.defineProperty(error, key, { value, writable: true, configurable: true, enumerable: way === Way.Field })
-  }
-  if (!hasStack) {
-    const value = attempt(() => `${error.name}: ${error.message}`)
-    Object.defineProperty(error, 'stack', { value, writable: true, configurable: true, enumerable: false })
-  }
-}
-
 /** A DOMException's message and name live in slots that only the built-in getters reach; undefined for an imitation. */
-function domFieldsOf(error: Error): { readonly message: string, readonly name: string } | undefined {
+function domFieldsOf(error: Error): DomFields | undefined {
   return attempt(() => ({
     message: String(Reflect.get(DOMException.prototype, 'message', error)),
     name: String(Reflect.get(DOMException.prototype, 'name', error)),

@@ -6,75 +6,101 @@
  * stored: neither the rest of the pool nor its neighbours' data; the views then share a buffer that reaches from the
  * first byte shown to the last, with zeros in the gaps.
  *
- *   memory = varint b, then b times buffer; varint v, then v times view
- *   buffer = varint byteLength, varint maxByteLength + 1 (0: not resizable), varint s, then s times varint gap, bytes
- *   view   = u8 kind, varint buffer, varint byteOffset, varint length (bytes for Buffer and DataView, else elements)
+ *   memory = varint b, then b times buffer; varint i, then i times item; the bytes of all parts, in order
+ *   buffer = varint byteLength, varint maxByteLength + 1 (0: not resizable), varint p, then p times part
+ *   part   = varint bytes of the gap before it, varint bytes
+ *   item   = u8 kind, varint buffer; for views also varint byteOffset, varint length (bytes for Buffer and DataView, else elements)
  */
+import { types } from 'node:util'
 import { StoreFormatError } from '../errors.ts'
+import { damaged } from './format.ts'
+import { DETACHED, type Refusal, refusalOfBuiltIn, refusalOfEmptyInstance } from './refusal.ts'
 import type { Reader, Writer } from './wire.ts'
 
 /** Durable order: the position of each is its number in stored values. */
 const KINDS = [
-  'Buffer', 'DataView', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
+  'ArrayBuffer', 'Buffer', 'DataView', 'Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array',
   'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array', 'Float16Array',
 ] as const
+const ARRAY_BUFFER = KINDS.indexOf('ArrayBuffer')
+const BUFFER = KINDS.indexOf('Buffer')
+
+interface Range {
+  readonly from: number
+  readonly to: number
+}
 
 interface StoredBuffer {
   readonly buffer: ArrayBuffer
   readonly index: number
   /** Whether the buffer itself is part of the value. */
   whole: boolean
-  readonly views: { readonly from: number, readonly to: number }[]
+  readonly views: Range[]
   /** Where the stored part begins; known when all views are. */
   base: number
   /** Elements of this many bytes must keep their alignment. */
   alignment: number
 }
 
-/** Gathers what the values of one encoding show of memory, and writes it after them. */
+interface StoredItem {
+  readonly kind: number
+  readonly of: StoredBuffer
+  readonly from: number
+  readonly length: number
+}
+
+/** Why this buffer cannot be stored, if so. */
+export function refusalOfMemory(buffer: ArrayBufferLike): Refusal | undefined {
+  if (types.isSharedArrayBuffer(buffer)) return refusalOfBuiltIn(buffer)
+  if (buffer.byteLength > 0) return undefined
+  try {
+    new Uint8Array(buffer)
+    return undefined
+  } catch {
+    return DETACHED
+  }
+}
+
+/** Why this view cannot be stored, if so. */
+export function refusalOfView(view: ArrayBufferView): Refusal | undefined {
+  return refusalOfMemory(view.buffer) ?? (kindOf(view) < 0 ? refusalOfEmptyInstance(view) : undefined)
+}
+
+/** Gathers what one value shows of memory, and writes it. */
 export class MemoryWriter {
   readonly #buffers = new Map<ArrayBuffer, StoredBuffer>()
-  readonly #views: { readonly kind: number, readonly of: StoredBuffer, readonly from: number, readonly length: number }[] = []
+  readonly #items: StoredItem[] = []
 
-  /** The number of this buffer, which is stored whole. */
+  /** The number of the item: this buffer, which is stored whole. */
   addBuffer(buffer: ArrayBuffer): number {
-    const stored = this.#stored(buffer)
-    stored.whole = true
-    return stored.index
+    const of = this.#stored(buffer)
+    of.whole = true
+    return this.#items.push({ kind: ARRAY_BUFFER, of, from: 0, length: 0 }) - 1
   }
 
-  /** The number of this view, or undefined for a kind this version does not know. */
-  addView(view: ArrayBufferView<ArrayBuffer>): number | undefined {
-    const kind = kindOf(view)
-    if (kind < 0) return undefined
+  /** The number of the item: this view, of a kind that refusalOfView() knows. */
+  addView(view: ArrayBufferView<ArrayBuffer>): number {
     const of = this.#stored(view.buffer)
     const elementBytes = elementSize(view)
     of.views.push({ from: view.byteOffset, to: view.byteOffset + view.byteLength })
     of.alignment = Math.max(of.alignment, elementBytes)
-    return this.#views.push({ kind, of, from: view.byteOffset, length: view.byteLength / elementBytes }) - 1
+    return this.#items.push({ kind: kindOf(view), of, from: view.byteOffset, length: view.byteLength / elementBytes }) - 1
   }
 
-  /** About how many bytes write() will write: enough to make room once. */
-  get byteLength(): number {
-    let bytes = this.#views.length * 16
-    for (const { whole, buffer, views } of this.#buffers.values()) {
-      bytes += 32
-      if (whole) bytes += buffer.byteLength
-      else for (const { from, to } of views) bytes += to - from + 16
-    }
-    return bytes
-  }
-
-  write(wire: Writer): void {
+  /** Writes all but the bytes themselves, which come behind and are returned. */
+  write(wire: Writer): readonly Uint8Array[] {
+    const bytes: Uint8Array[] = []
     wire.varint(this.#buffers.size)
-    for (const stored of this.#buffers.values()) writeBuffer(wire, stored)
-    wire.varint(this.#views.length)
-    for (const { kind, of, from, length } of this.#views) {
+    for (const stored of this.#buffers.values()) writeBuffer(wire, stored, bytes)
+    wire.varint(this.#items.length)
+    for (const { kind, of, from, length } of this.#items) {
       wire.u8(kind)
       wire.varint(of.index)
+      if (kind === ARRAY_BUFFER) continue
       wire.varint(from - of.base)
       wire.varint(length)
     }
+    return bytes
   }
 
   #stored(buffer: ArrayBuffer): StoredBuffer {
@@ -87,10 +113,10 @@ export class MemoryWriter {
   }
 }
 
-function writeBuffer(wire: Writer, stored: StoredBuffer): void {
+function writeBuffer(wire: Writer, stored: StoredBuffer, bytes: Uint8Array[]): void {
   const { buffer, alignment } = stored
   const parts = stored.whole ? [{ from: 0, to: buffer.byteLength }] : merged(stored.views)
-  const first = stored.whole ? 0 : parts[0]?.from ?? 0
+  const first = parts[0]?.from ?? 0
   stored.base = first - first % alignment
   wire.varint((parts.at(-1)?.to ?? stored.base) - stored.base)
   const { resizable, maxByteLength } = buffer as { readonly resizable?: boolean, readonly maxByteLength?: number }
@@ -99,13 +125,15 @@ function writeBuffer(wire: Writer, stored: StoredBuffer): void {
   let end = stored.base
   for (const { from, to } of parts) {
     wire.varint(from - end)
-    wire.bytes(new Uint8Array(buffer, from, to - from))
+    wire.varint(to - from)
+    bytes.push(new Uint8Array(buffer, from, to - from))
     end = to
   }
 }
 
 /** The ranges in order, those that touch or overlap made one. */
-function merged(ranges: readonly { readonly from: number, readonly to: number }[]): { from: number, to: number }[] {
+function merged(ranges: readonly Range[]): readonly Range[] {
+  if (ranges.length === 1) return ranges
   const parts: { from: number, to: number }[] = []
   for (const { from, to } of [...ranges].sort((a, b) => a.from - b.from)) {
     const last = parts.at(-1)
@@ -115,40 +143,51 @@ function merged(ranges: readonly { readonly from: number, readonly to: number }[
   return parts
 }
 
-/** Reads what MemoryWriter wrote: fresh memory, shared with nobody but the views of this one value. */
-export function readMemory(wire: Reader): { readonly buffers: readonly ArrayBuffer[], readonly views: readonly object[] } {
-  const buffers: ArrayBuffer[] = []
-  for (let left = wire.varint(); left > 0; left--) buffers.push(readBuffer(wire))
-  const views: object[] = []
-  for (let left = wire.varint(); left > 0; left--) {
-    const kind = wire.u8()
-    const buffer = buffers[wire.varint()]
-    if (buffer === undefined) throw new StoreFormatError({ what: 'a stored value', problem: 'is damaged (a view of no buffer)' })
-    views.push(makeView(kind, buffer, wire.varint(), wire.varint()))
-  }
-  return { buffers, views }
+interface BufferPlan {
+  readonly byteLength: number
+  readonly maxPlusOne: number
+  readonly parts: readonly { readonly gap: number, readonly length: number }[]
 }
 
-function readBuffer(wire: Reader): ArrayBuffer {
-  const byteLength = wire.varint()
-  const maxPlusOne = wire.varint()
-  let parts = wire.varint()
-  if (parts === 1 && maxPlusOne === 0) { // the usual: no second copy
-    const gap = wire.varint()
-    const bytes = wire.bytes()
-    if (gap === 0 && bytes.length === byteLength) return bytes.buffer
-    const buffer = new ArrayBuffer(byteLength)
-    new Uint8Array(buffer).set(bytes, gap)
-    return buffer
-  }
+/** The items MemoryWriter wrote, by number: fresh memory, shared with nobody but the items of this one value. */
+export function readMemory(wire: Reader): readonly object[] {
+  const plans = repeated(wire, readPlan)
+  const items = repeated(wire, readItem)
+  const buffers = plans.map(plan => readBuffer(wire, plan))
+  return items.map(({ kind, of, byteOffset, length }) => {
+    const buffer = buffers[of]
+    if (buffer === undefined) throw damaged('a view of no buffer')
+    return kind === ARRAY_BUFFER ? buffer : makeView(kind, buffer, byteOffset, length)
+  })
+}
+
+function readPlan(wire: Reader): BufferPlan {
+  return { byteLength: wire.varint(), maxPlusOne: wire.varint(), parts: repeated(wire, () => ({ gap: wire.varint(), length: wire.varint() })) }
+}
+
+function readItem(wire: Reader): { readonly kind: number, readonly of: number, readonly byteOffset: number, readonly length: number } {
+  const kind = wire.u8()
+  const of = wire.varint()
+  return kind === ARRAY_BUFFER ? { kind, of, byteOffset: 0, length: 0 } : { kind, of, byteOffset: wire.varint(), length: wire.varint() }
+}
+
+function repeated<T>(wire: Reader, read: (wire: Reader) => T): T[] {
+  const all: T[] = []
+  for (let left = wire.varint(); left > 0; left--) all.push(read(wire))
+  return all
+}
+
+function readBuffer(wire: Reader, { byteLength, maxPlusOne, parts }: BufferPlan): ArrayBuffer {
+  const only = parts.length === 1 ? parts[0] : undefined
+  if (only?.gap === 0 && only.length === byteLength && maxPlusOne === 0) return wire.raw(byteLength).buffer // the usual: no second copy
   const ResizableBuffer = ArrayBuffer as new (byteLength: number, options?: { readonly maxByteLength: number }) => ArrayBuffer
   const buffer = maxPlusOne === 0 ? new ArrayBuffer(byteLength) : new ResizableBuffer(byteLength, { maxByteLength: maxPlusOne - 1 })
   const target = new Uint8Array(buffer)
-  for (let at = 0; parts > 0; parts--) {
-    at += wire.varint()
-    const bytes = wire.bytes()
-    target.set(bytes, at)
-    at += bytes.length
+  let at = 0
+  for (const { gap, length } of parts) {
+    at += gap
+    target.set(wire.raw(length), at)
+    at += length
   }
   return buffer
 }
@@ -156,8 +195,8 @@ function readBuffer(wire: Reader): ArrayBuffer {
 type ViewClass = new (buffer: ArrayBuffer, byteOffset: number, length: number) => object
 
 function makeView(kind: number, buffer: ArrayBuffer, byteOffset: number, length: number): object {
+  if (kind === BUFFER) return Buffer.from(buffer, byteOffset, length)
   const name = KINDS[kind]
-  if (name === 'Buffer') return Buffer.from(buffer, byteOffset, length)
   const viewClass = name === undefined ? undefined : (globalThis as unknown as Readonly<Record<string, ViewClass | undefined>>)[name]
   if (viewClass === undefined) {
     throw new StoreFormatError({
@@ -169,7 +208,7 @@ function makeView(kind: number, buffer: ArrayBuffer, byteOffset: number, length:
 }
 
 function kindOf(view: ArrayBufferView): number {
-  if (Buffer.isBuffer(view)) return 0
+  if (Buffer.isBuffer(view)) return BUFFER
   return (KINDS as readonly string[]).indexOf((view as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? '')
 }
 

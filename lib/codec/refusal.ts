@@ -12,6 +12,15 @@ export interface Refusal {
   readonly cause?: unknown
 }
 
+/** A refusal on its way up to where it is answered: never seen outside this folder, so it needs no stack. */
+export class Refused {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    this.refusal = refusal
+  }
+}
+
 export function refusalOfPrimitive(value: unknown): Refusal {
   if (typeof value === 'symbol') return { problem: 'is a symbol', short: cut(String(value)) }
   return { problem: 'is a function', short: cut(`function ${safely(() => String((value as { readonly name?: unknown }).name), '')}`.trim()) }
@@ -59,13 +68,18 @@ export function tooDeep(levels?: number): Refusal {
   return { problem: `is nested ${depth}`, short: 'nested too deep', advice: 'Make it flatter: an array of nodes that name each other by index, for instance.' }
 }
 
+/** Map, Set, Date and RegExp come back without fields of their own; better no checkpoint than half of one. */
+export function refusalOfExtraFields(value: object): Refusal | undefined {
+  const keys = Object.keys(value)
+  return keys.length === 0 ? undefined : extraFields(value, keys)
+}
+
 /** V8's RangeError for a full stack. */
 export function isStackOverflow(thrown: unknown): boolean {
   return safely(() => thrown instanceof RangeError && thrown.message.includes('call stack'), false)
 }
 
-/** Map, Set, Date and RegExp with fields of their own: they would be lost in silence. */
-export function extraFields(value: object, fields: readonly string[]): Refusal {
+function extraFields(value: object, fields: readonly string[]): Refusal {
   const name = classNameOf(value)
   return {
     problem: `is ${article(name)} ${name} with fields of its own (${cut(fields.join(', '))}), which would be lost`,

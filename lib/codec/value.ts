@@ -7,15 +7,19 @@
  * Changed, in structured clone's way: instances of other classes become plain objects of their own enumerable fields,
  * getters become their values, symbol keys are dropped, a RegExp's lastIndex is 0, nothing is frozen.
  * Refused with UnserializableValueError: what is left, above all what would come back as `{}`.
+ *
+ * Objects are written by node:v8: as they are after a quick look (plain.ts), else from a copy (copy.ts).
  */
 import { StoreFormatError, UnserializableValueError } from '../errors.ts'
-import { damaged, Decoder, primitive } from './decoder.ts'
+import { Copier } from './copy.ts'
 import type { Encoded } from './encoded.ts'
-import { Encoder, Refused } from './encoder.ts'
+import { damaged, Tag } from './format.ts'
+import { readGraph, writeGraph } from './graph.ts'
 import { renderPath } from './path.ts'
-import { isStackOverflow, refusalOfThrown } from './refusal.ts'
-import { Tag } from './tags.ts'
-import { Reader, Writer } from './wire.ts'
+import { lookAt } from './plain.ts'
+import { encodePrimitive, isPrimitive, type Primitive, readPrimitive } from './primitive.ts'
+import { isStackOverflow, Refused, refusalOfThrown } from './refusal.ts'
+import { Reader } from './wire.ts'
 
 export type { Encoded } from './encoded.ts'
 
@@ -27,41 +31,26 @@ export interface ValueOwner {
   readonly root: string
 }
 
-/** Kept for the next call; undefined while in use, as a getter of a value may encode another. */
-let idle: Encoder | undefined = new Encoder()
+const NO_PLACEHOLDERS: ReadonlyMap<object, ArrayBuffer> = new Map()
 
 /**
  * The bytes of a value, in memory of their own. `owner` is asked only when the value is refused.
  * @throws UnserializableValueError naming the path to the part that cannot be stored
  */
 export function encodeValue(value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
-  const encoder = idle ?? new Encoder()
-  idle = undefined
-  try {
-    const bytes = encodeStrictly(encoder, value, owner)
-    if (encoder.replaced > 0) checkMetAgain(encoder, owner)
-    return bytes
-  } finally {
-    encoder.reset()
-    idle = encoder
-  }
+  if (isPrimitive(value)) return encodePrimitive(value)
+  return (typeof value === 'object' ? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
 }
 
 /** The bytes of anything thrown; what of it cannot be stored is replaced by a description. Never throws. */
 export function encodeLeniently(value: unknown): Encoded {
-  const encoder = idle ?? new Encoder()
-  idle = undefined
+  const copier = new Copier()
+  const copy = copier.copyOrDescribe(() => value)
+  if (isPrimitive(copy)) return encodePrimitive(copy)
   try {
-    encoder.wire.u8(Tag.Tree)
-    encoder.writeOrDescribe(() => value)
-    return finished(encoder)
+    return writeGraph(copier.graph(copy))
   } catch (thrown) { // memory that a getter transferred away after it was met
-    encoder.reset()
-    encoder.write(`[${refusalOfThrown(thrown).short}]`)
-    return finished(encoder)
-  } finally {
-    encoder.reset()
-    idle = encoder
+    return encodePrimitive(`[${refusalOfThrown(thrown).short}]`)
   }
 }
 
@@ -71,12 +60,9 @@ export function encodeLeniently(value: unknown): Encoded {
  * @throws StoreFormatError for bytes that are damaged or of a newer format
  */
 export function decodeValue(bytes: Uint8Array): unknown {
-  const wire = new Reader(bytes)
   try {
-    const tag = wire.u8()
-    const value = tag === Tag.Tree || tag === Tag.Graph || tag === Tag.GraphWithMemory ? decodeObject(tag, bytes, wire) : primitive(tag, wire)
-    if (wire.remaining > 0 && tag !== Tag.GraphWithMemory) throw damaged('bytes are left over')
-    return value
+    const tag = bytes[0]
+    return tag === Tag.Graph || tag === Tag.GraphWithHosts || tag === Tag.GraphWithExtras ? readGraph(bytes) : decodePrimitive(bytes)
   } catch (thrown) {
     // A full stack is the caller's; all else that can go wrong here is a length or a text that nobody wrote.
     if (thrown instanceof StoreFormatError || isStackOverflow(thrown)) throw thrown
@@ -84,52 +70,44 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
-function decodeObject(tag: number, bytes: Uint8Array, wire: Reader): unknown {
-  if (tag !== Tag.GraphWithMemory) return new Decoder(wire, tag === Tag.Tree ? 'tree' : 'graph').value()
-  const length = wire.varint()
-  const start = bytes.length - wire.remaining
-  if (length > wire.remaining) throw damaged('it ends too early')
-  const graph = new Reader(bytes, start, start + length)
-  const memory = new Reader(bytes, start + length)
-  const value = new Decoder(graph, 'graph', memory).value()
-  if (graph.remaining > 0 || memory.remaining > 0) throw damaged('bytes are left over')
+function decodePrimitive(bytes: Uint8Array): Primitive {
+  const wire = new Reader(bytes)
+  const value = readPrimitive(wire.u8(), wire)
+  if (wire.remaining > 0) throw damaged('bytes are left over')
   return value
 }
 
-function finished(encoder: Encoder): Encoded {
-  const { wire, memory } = encoder
-  if (memory === undefined) {
-    const bytes = wire.finish()
-    if (encoder.hasRefs) bytes[0] = Tag.Graph
-    return bytes as Uint8Array as Encoded
+/** undefined where only a copy can be written, or the exact walk that makes it can say what is wrong. */
+function encodePlain(value: object): Encoded | undefined {
+  const plain = lookAt(value)
+  if (plain === undefined) return undefined
+  try {
+    return writeGraph({ value, hasViews: plain.hasViews, bare: plain.bare, placeholders: NO_PLACEHOLDERS, errors: [] })
+  } catch { // an object that v8 knows better than plain.ts: an iterator with fields, for instance, which a copy leaves behind
+    return undefined
   }
-  const all = new Writer(wire.length + memory.byteLength + 64)
-  all.u8(Tag.GraphWithMemory)
-  all.bytes(wire.view().subarray(1))
-  memory.write(all)
-  return all.view() as Uint8Array as Encoded // not copied: this writer is not used again
 }
 
-function encodeStrictly(encoder: Encoder, value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
+function encodeCopy(value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
+  const copier = new Copier()
+  let bytes: Encoded
   try {
-    if (typeof value === 'object' && value !== null) encoder.wire.u8(Tag.Tree)
-    encoder.write(value)
-    return finished(encoder)
+    bytes = writeGraph(copier.graph(copier.copy(value) as object))
   } catch (thrown) {
-    throw refused(encoder, thrown, owner)
+    throw refused(copier, thrown, ownerOf(owner))
   }
+  if (copier.replaced > 0) checkMetAgain(copier, ownerOf(owner))
+  return bytes
 }
 
 /** What an error left out must not be missing in the value around it too: there it is refused, like everywhere else. */
-function checkMetAgain(encoder: Encoder, owner: ValueOwner | (() => ValueOwner)): void {
-  const { what, root } = ownerOf(owner)
-  for (const { value, path } of encoder.metAgain) encodeValue(value, { what, root: renderPath(root, path) })
+function checkMetAgain(copier: Copier, { what, root }: ValueOwner): void {
+  for (const { value, path } of copier.metAgain) encodeValue(value, { what, root: renderPath(root, path) })
 }
 
-function refused(encoder: Encoder, thrown: unknown, owner: ValueOwner | (() => ValueOwner)): UnserializableValueError {
-  const { what, root } = ownerOf(owner)
+function refused(copier: Copier, thrown: unknown, { what, root }: ValueOwner): UnserializableValueError {
   const { problem, advice, cause } = thrown instanceof Refused ? thrown.refusal : refusalOfThrown(thrown)
-  return new UnserializableValueError({ what, path: renderPath(root, encoder.path.slice(0, encoder.depth)), problem, advice, cause })
+  return new UnserializableValueError({ what, path: renderPath(root, copier.path.slice(0, copier.depth)), problem, advice, cause })
 }
 
 function ownerOf(owner: ValueOwner | (() => ValueOwner)): ValueOwner {

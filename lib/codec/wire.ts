@@ -248,8 +248,7 @@ export class Reader {
     const at = this.#at
     if (length > this.#limit - at) throw truncated()
     this.#at = at + length
-    // Large ones are not filled with zeros first; the pool that small Buffers come from is not used, so nothing is shared.
-    const copy = length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    const copy = ownBytes(length)
     copy.set(this.#bytes.subarray(at, at + length))
     return copy
   }
@@ -275,6 +274,11 @@ export class Reader {
     }
     return (this.#text ??= asBuffer(this.#bytes)).toString('utf8', at, end)
   }
+}
+
+/** Memory to be written in full, shared with nobody: a large one is not filled with zeros first, a small one is not of Node's pool. */
+export function ownBytes(length: number): Uint8Array<ArrayBuffer> {
+  return length < 4096 ? new Uint8Array(length) : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -12,7 +12,7 @@ export type Program =
   | { readonly type: 'hops', readonly count: number }
   | { readonly type: 'sequence' | 'all' | 'settled' | 'any', readonly parts: readonly Program[] }
   /** The winner of a race decides what is done next. */
-  | { readonly type: 'race', readonly parts: readonly Program[], readonly then: readonly Program[] }
+  | { readonly type: 'race', readonly parts: readonly Program[], readonly next: readonly Program[] }
   | { readonly type: 'catching', readonly part: Program }
 
 export function randomProgram(chance: Chance, depth: number, names = { next: 0 }): Program {
@@ -33,7 +33,7 @@ export function randomProgram(chance: Chance, depth: number, names = { next: 0 }
     case 3: return { type: 'catching', part: randomProgram(chance, depth - 1, names) }
     case 4: case 5: {
       const racers = parts(2)
-      return { type: 'race', parts: racers, then: racers.map(() => randomProgram(chance, depth - 1, names)) }
+      return { type: 'race', parts: racers, next: racers.map(() => randomProgram(chance, depth - 1, names)) }
     }
     default: return { type: 'sequence', parts: parts(1) }
   }
@@ -90,7 +90,7 @@ export async function execute(program: Program, log: string[], place = ''): Prom
     }
     case 'hops':
       for (let i = 0; i < program.count; i++) {
-        await undefined
+        await Promise.resolve()
         log.push(`hop ${i}${place}`)
       }
       return undefined
@@ -105,7 +105,7 @@ export async function execute(program: Program, log: string[], place = ''): Prom
     case 'race': {
       const racers = each(program.parts).map((racer, i) => racer.then(() => i, () => i))
       const winner = await observed(`race${place}`, Promise.race(racers)) as number
-      return execute(program.then[winner]!, log, `${place}.then${winner}`)
+      return execute(program.next[winner]!, log, `${place}.then${winner}`)
     }
     case 'catching':
       try {

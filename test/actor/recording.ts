@@ -57,6 +57,9 @@ export class Script {
         return
       case 'run-completed': case 'run-failed': case 'run-diverged':
         this.last = fact
+        return
+      case 'actor-started': case 'step-started': case 'actor-waiting': case 'attempt-judged': case 'actor-passivated':
+      case 'passivation-refused': case 'actor-stuck': // nothing to complete
     }
   }
 

@@ -49,7 +49,7 @@ t.test('random concurrent programs, replayed from every prefix of their journals
         try {
           const { last, asked } = await replay(again, live, length, chance)
           const recorded = new Set(live.entries.slice(0, length).map(({ index }) => index))
-          const repeated = asked.filter(fact => 'index' in fact && fact.type !== 'run-diverged' && recorded.has(fact.index as number))
+          const repeated = asked.filter(fact => 'index' in fact && fact.type !== 'run-diverged' && recorded.has(fact.index))
           const same = outcomeOf(last) === outcome && until(log).join('\n') === seen.join('\n') && repeated.length === 0
           if (!same) {
             t.same({ outcome: outcomeOf(last), log: until(log), repeated }, { outcome, log: seen, repeated: [] },

@@ -78,6 +78,35 @@ t.test('what is decoded shares memory with nothing: writing to it changes neithe
   t.equal(String(decodeValue(stored)), 'before')
 })
 
+t.test('the bytes are alone in their memory, so that they can be moved between threads', async t => {
+  for (const value of [1, 'text', { a: [1] }, Buffer.from('pooled'), { big: Buffer.alloc(100_000), e: new Error('x') }]) {
+    const bytes = encodeValue(value, owner)
+    t.equal(bytes.constructor, Uint8Array)
+    t.equal(bytes.buffer.byteLength, bytes.length)
+    const moved = structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+    t.equal(bytes.length, 0)
+    t.match(decodeValue(moved), value)
+  }
+})
+
+t.test('sharing survives beside errors, getters and objects without a prototype', async t => {
+  const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer
+  const view = new Uint8Array(buffer, 2, 2)
+  const bare = Object.assign(Object.create(null) as Record<string, unknown>, { view })
+  const error = Object.assign(new Error('x'), { view, buffer })
+  const back = roundTrip({ error, view, get again() { return view }, bare, words: new Uint16Array(buffer) })
+  t.equal(back.again, back.view)
+  t.equal(back.error.view, back.view)
+  t.equal(back.bare.view, back.view)
+  t.equal(Object.getPrototypeOf(back.bare), null)
+  t.equal(back.error.buffer, back.view.buffer)
+  t.equal(back.words.buffer, back.view.buffer)
+  assert.deepStrictEqual(back.error.buffer, buffer)
+  const twice = roundTrip([bare, bare, view])
+  t.equal(twice[0], twice[1])
+  t.equal((twice[0] as typeof bare).view, twice[2])
+})
+
 t.test('a detached buffer is refused; a resizable one stays resizable', async t => {
   const buffer = new ArrayBuffer(8)
   const view = new Uint8Array(buffer)

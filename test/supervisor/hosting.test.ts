@@ -235,7 +235,7 @@ interface Refusable extends Store {
 
 /** A store whose disk is full as long as the test says so. */
 function refusable(store: Store): Refusable {
-  const control = { refusing: false, refuseIf: (_: readonly Change[]): boolean => false }
+  const control: Pick<Refusable, 'refusing' | 'refuseIf'> = { refusing: false, refuseIf: () => false }
   return new Proxy(store, {
     get: (target, name) => {
       if (name in control) return Reflect.get(control, name) as unknown

@@ -46,7 +46,7 @@ function unlikeStore(state: RunState, store: Store, timers: readonly TimerRow[])
     ...differs('waits', [...state.waits].sort(byIndex), stored.waits.map(({ index, wait }) => [index, decodeWait(wait)])),
     ...differs('awaiters', [...state.awaiters].sort((a, b) => a.parent - b.parent || a.index - b.index), stored.awaiters),
     ...differs('timers', expected.sort(), timers.map(({ slot, dueAtMs }) => `${slot} at ${dueAtMs}`).sort()),
-    ...store.readOutcome(key) !== undefined === isOver ? [] : [isOver ? 'it has no outcome' : 'it has an outcome'],
+    ...(store.readOutcome(key) !== undefined) === isOver ? [] : [isOver ? 'it has no outcome' : 'it has an outcome'],
   ]
 }
 

@@ -20,7 +20,7 @@ t.test('an actor spawned again on its thread before the former task is over is c
   const pool = new ThreadPool({
     threads: 1,
     modules: [new URL('../fixtures/replay/bodies.js', import.meta.url).href],
-    entry: fileURLToPath(new URL('../../workers/actor.js', import.meta.url)),
+    entry: fileURLToPath(new URL('../../workers/actor.cjs', import.meta.url)),
   }, {
     facts: (_, heard) => {
       facts.push(...heard)
