@@ -201,10 +201,10 @@ export class NondeterminismError extends TroupeError {
   readonly called: string
 
   /** `recorded` and `called` name operations in words: 'step "resize"', 'sleep', 'nothing (the workflow had ended)'. */
-  constructor(facts: { readonly runId: string, readonly index: number, readonly recorded: string, readonly called: string }) {
+  constructor(facts: { readonly runId: string, readonly index: number, readonly recorded: string, readonly called: string, readonly explanation?: Maybe<string> }) {
     super('TROUPE_NONDETERMINISTIC',
       `Replay of run "${facts.runId}" met another operation than the recorded one at index ${facts.index}: ` +
-      `recorded was ${facts.recorded}, called was ${facts.called}. ` +
+      `recorded was ${facts.recorded}, called was ${facts.called}. ${facts.explanation === undefined ? '' : `${facts.explanation} `}` +
       'Its record is unharmed: restore the code it was started with (or branch on patched()) and call resume().')
     this.runId = facts.runId
     this.index = facts.index

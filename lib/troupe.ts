@@ -127,7 +127,7 @@ export class Troupe implements AsyncDisposable {
    * @throws InvalidOptionError, UnknownWorkflowError, UnserializableValueError
    */
   async setSchedule<A extends unknown[]>(name: string, workflow: ((...args: A) => unknown) | string, args: A, options: ScheduleOptions): Promise<void> {
-    const of = workflowName(workflow)
+    const of = workflowName(workflow, this.#proxy.workflows)
     const schedule = {
       name: checkName('name', name), workflow: of, args: encodeArgs(of, args), ...resolveScheduleOptions(options),
     }

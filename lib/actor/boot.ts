@@ -1,4 +1,7 @@
 /** A thread's first task: load the workflow modules, take the port, and say what the thread knows. */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import type { MessagePort } from 'node:worker_threads'
 import { encodeError } from '../codec/error.ts'
 import { WorkflowModuleError } from '../errors.ts'
@@ -18,9 +21,12 @@ export async function runThreadTask(task: ThreadTask): Promise<BootReport | unde
 }
 
 async function boot(port: MessagePort, modules: readonly string[]): Promise<BootReport> {
+  const versions = new Map<string, string>()
   for (const module of modules) {
     try {
       await import(module)
+      const version = await digestOf(module)
+      for (const { name } of workflowRegistry.all()) if (!versions.has(name)) versions.set(name, version)
     } catch (error) {
       const problem = `could not be loaded: ${error instanceof Error ? error.message : String(error)}`
       return { type: 'boot-failed', error: encodeError(new WorkflowModuleError({ module, problem, cause: error })) }
@@ -37,13 +43,14 @@ async function boot(port: MessagePort, modules: readonly string[]): Promise<Boot
   process.on('uncaughtExceptionMonitor', (error, origin) => {
     booted.die(`${origin === 'unhandledRejection' ? 'had an unhandled rejection' : 'threw an error that nobody caught'}: ${describe(error)}`)
   })
-  return { type: 'booted', workflows: workflowRegistry.all().map(report) }
+  return { type: 'booted', workflows: workflowRegistry.all().map(definition => report(definition, versions.get(definition.name) ?? '')) }
 }
 
-function report(definition: WorkflowDefinition): WorkflowReport {
+function report(definition: WorkflowDefinition, version: string): WorkflowReport {
   const { name, respawn, isolated, timeoutMs, queue, args } = definition
   return {
     name,
+    version,
     isolated,
     maxRespawns: respawn.maxRespawns,
     respawnWindowMs: respawn.windowMs,
@@ -51,6 +58,11 @@ function report(definition: WorkflowDefinition): WorkflowReport {
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(queue !== undefined && { queue }),
   }
+}
+
+/** Of the module's own file: what it imports may change unseen. */
+async function digestOf(module: string): Promise<string> {
+  return createHash('sha256').update(await readFile(fileURLToPath(module))).digest('hex').slice(0, 12)
 }
 
 function describe(error: unknown): string {

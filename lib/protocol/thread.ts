@@ -34,6 +34,8 @@ export interface WorkflowReport {
   readonly isolated: boolean
   readonly timeoutMs?: number
   readonly queue?: string
+  /** A digest of the file of its module. */
+  readonly version: string
   /** start() has its arguments checked by the workflow's schema, in a thread. */
   readonly checksArgs: boolean
 }

@@ -15,9 +15,12 @@ export function finishReported(draft: Draft, status: FinishedStatus, outcome: Ou
   else finish(draft, status, outcome)
 }
 
-export function finishDiverged(draft: Draft, fact: ToSupervisor & { type: 'run-diverged' }): void {
+export function finishDiverged(draft: Draft, fact: ToSupervisor & { type: 'run-diverged' }, version: string | undefined): void {
   const { index, recorded, called } = fact
-  const error = new NondeterminismError({ runId: draft.state.meta.id, index, recorded, called })
+  const { id, version: startedWith } = draft.state.meta
+  const explanation = startedWith === undefined || version === undefined || startedWith === version ? undefined
+    : `It was started by version ${startedWith} of its workflow's module, and that is now version ${version}.`
+  const error = new NondeterminismError({ runId: id, index, recorded, called, explanation })
   draft.log('error', 'run-diverged', { index, recorded, called }, error.message)
   finish(draft, 'quarantined', { type: 'error', value: encodeError(error) })
 }

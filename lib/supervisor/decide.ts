@@ -49,7 +49,7 @@ function apply(draft: Draft, input: RunInput, policy: RunPolicy): void {
     case 'stream-ended': return streamEnded(draft, input)
     case 'run-completed': return finishReported(draft, 'succeeded', { type: 'result', value: input.result })
     case 'run-failed': return finishReported(draft, 'failed', { type: 'error', value: input.error })
-    case 'run-diverged': return finishDiverged(draft, input)
+    case 'run-diverged': return finishDiverged(draft, input, policy.version)
     case 'actor-waiting': return waiting(draft, input.heard)
     case 'actor-passivated': return passivated(draft)
     case 'passivation-refused': return passivationRefused(draft)

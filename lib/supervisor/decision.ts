@@ -68,6 +68,8 @@ export type Effect =
 /** How a run's workflow wants its crashes judged. */
 export interface RunPolicy {
   readonly respawn: ResolvedRespawnPolicy
+  /** Of the workflow's module as it is now. */
+  readonly version?: string | undefined
 }
 
 export interface Decision {

@@ -63,6 +63,7 @@ export class Starts {
     const workflow = this.#workflows.get(name)
     return {
       respawn: workflow === undefined ? DEFAULT_RESPAWN_POLICY : { maxRespawns: workflow.maxRespawns, windowMs: workflow.respawnWindowMs },
+      version: workflow?.version,
     }
   }
 
@@ -96,7 +97,7 @@ export class Starts {
     const timeoutMs = request.timeoutMs ?? workflow.timeoutMs
     const key = this.#store.newRunKey()
     const meta: RunMeta = {
-      key, id, workflow: workflow.name, args, createdAtMs: nowMs, priority, tags,
+      key, id, workflow: workflow.name, args, createdAtMs: nowMs, priority, tags, version: workflow.version,
       ...(queue !== undefined && { queue }),
       ...(queueKey !== undefined && { queueKey }),
       ...(deduplicationId !== undefined && { deduplicationId }),

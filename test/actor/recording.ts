@@ -72,7 +72,7 @@ export class Script {
     this.waits.set(index, wait)
     if (wait.type === 'retry') this.ready.set(index, { attempt: wait.attempts.length + 1 })
     else if (wait.type === 'sleep') this.ready.set(index, { entry: sleepEntry(index) })
-    else this.ready.set(index, { entry: childEntry(index, wait.name, valueOf(`result of ${wait.childId}`)) })
+    else if (wait.type === 'child') this.ready.set(index, { entry: childEntry(index, wait.name, valueOf(`result of ${wait.childId}`)) })
   }
 
   /** Completes an operation, with `entry` if it is given (what an earlier life had recorded), and gives the word for the actor. */

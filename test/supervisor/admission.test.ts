@@ -45,7 +45,7 @@ class Host {
           }
         }
       },
-    }, actorsPerThread)
+    }, { bound: () => 'free', freePlaces: () => Infinity }, actorsPerThread)
   }
 
   on(threadId: number): number[] {

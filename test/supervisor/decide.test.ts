@@ -45,7 +45,7 @@ const INPUTS: readonly RunInput[] = [
   { type: 'run-diverged', index: 3, recorded: 'a', called: 'b' }, { type: 'actor-waiting', heard: 0 }, { type: 'actor-passivated' },
   { type: 'passivation-refused' }, { type: 'actor-stuck', seconds: 10 }, { type: 'timer-due', slot: 1, dueAtMs: 900 },
   { type: 'timer-due', slot: TIMER_SLOT.deadline, dueAtMs: 800 }, { type: 'child-started', index: 8, mode: 'call', workflow: 'kid', childId: 'run-9', childKey: 9 as RunKey },
-  { type: 'child-refused', index: 8, name: 'kid', error }, { type: 'child-finished', index: 2, outcome: { type: 'result', value } },
+  { type: 'operation-settled', index: 8, kind: 'child', name: 'kid', outcome: 'error', value: error }, { type: 'child-finished', index: 2, outcome: { type: 'result', value } },
   { type: 'awaiter-added', awaiter: { parent: 4 as RunKey, index: 0 } }, { type: 'end-requested', reason: 'cancelled', graceMs: 5 },
   { type: 'resume-requested', forgetFrom: 0 }, crash(), crash({ alone: false }), crash({ deliberate: true }), { type: 'actor-vanished' }, { type: 'process-died' },
   { type: 'passivation-wanted', force: true },

@@ -34,7 +34,7 @@ class Bench {
       gather: () => { this.shell.admission.run() }, committed: () => { this.runs.settle() }, refused: () => {}, recovered: () => {}, isStopRequested: () => false,
     })
     const starts = new Starts(store, this.runs, clock)
-    starts.define([{ name: 'w', maxRespawns: 5, respawnWindowMs: 1000, isolated: false, checksArgs: false }])
+    starts.define([{ name: 'w', maxRespawns: 5, respawnWindowMs: 1000, isolated: false, checksArgs: false, version: 'v1' }])
     const timers = new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { this.shell.timersDue(rows) })
     const pool = {
       threads: () => [{ threadId: 1, actors: 0 }],

@@ -98,7 +98,7 @@ export class Simulation {
       case 'find-child': {
         const child = [...this.states.values()].find(({ meta }) => meta.id === word.childId)
         const parent = this.states.get(word.parent)!
-        if (child === undefined) this.hear(parent, { type: 'child-refused', index: word.index, name: 'child', error })
+        if (child === undefined) this.hear(parent, { type: 'operation-settled', index: word.index, kind: 'child', name: 'child', outcome: 'error', value: error })
         else this.hear(parent, { type: 'child-started', index: word.index, mode: 'await', workflow: 'child', childId: word.childId, childKey: child.meta.key })
       }
     }
@@ -117,7 +117,7 @@ export class Simulation {
     const parent = this.states.get(word.parent)!
     if (parent.progress.incarnation !== incarnation || parent.life.type !== 'live') return
     if (this.chance.below(4) > 0) this.#startChild(parent, word)
-    else this.hear(parent, { type: 'child-refused', index: word.request.index, name: word.request.workflow, error })
+    else this.hear(parent, { type: 'operation-settled', index: word.request.index, kind: 'child', name: word.request.workflow, outcome: 'error', value: error })
   }
 
   #start(id: string, parent?: RunMeta['parent']): RunState {
