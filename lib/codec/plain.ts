@@ -119,6 +119,7 @@ class Look implements Plain {
     const { length } = value
     for (let i = 0; i < length; i++) {
       const element = value[i]
+      if (typeof element === 'number' || typeof element === 'string') continue
       if (typeof element === 'object') {
         if (element === null) continue
         if (!isNew && this.#wasSeen(value)) return true
