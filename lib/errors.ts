@@ -4,7 +4,7 @@
  * Constructors take named facts and write the message themselves, in one form: what was being done, with names; what
  * went wrong; what to do next. `name` stands on the prototype, so minified code and revived errors keep it.
  */
-import { inspect } from 'node:util'
+import { capital, causeOf, nameClass, shortError, shortValue } from './model/wording.ts'
 
 /** A fact that the caller may not know. */
 type Maybe<T> = T | undefined
@@ -371,44 +371,3 @@ export const ERROR_CODES = [
   { code: 'TROUPE_STORE_FORMAT', class: StoreFormatError },
   { code: 'TROUPE_STORE_UNAVAILABLE', class: StoreUnavailableError },
 ] as const
-
-// ---- wording ---------------------------------------------------------------------------------------------------
-
-/** Writable as every built-in `name` is, so that `error.name = '...'` still works on an instance. */
-function nameClass(errorClass: { readonly prototype: Error }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', { value: name, writable: true, configurable: true, enumerable: false })
-}
-
-/** `cause` only where there is one: a key that is there but undefined would be printed. */
-function causeOf(facts: { readonly cause?: unknown }): ErrorOptions | undefined {
-  return facts.cause === undefined ? undefined : { cause: facts.cause }
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-/** One line of at most about 100 characters. Never throws: hostile getters and proxies are the user's. */
-function shortValue(value: unknown): string {
-  try {
-    if (typeof value === 'function') return value.name === '' ? 'a function' : `function ${value.name}`
-    const text = inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 80, getters: false, customInspect: false })
-    const line = text.replaceAll(/\s+/g, ' ')
-    return line.length <= 100 ? line : `${line.slice(0, 97)}...`
-  } catch {
-    return `a value of type ${typeof value}`
-  }
-}
-
-/** "RangeError: out of bounds" for an error, a short rendering of anything else. */
-function shortError(thrown: unknown): string {
-  try {
-    if (thrown instanceof Error) {
-      const line = `${thrown.name}: ${thrown.message}`.replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')
-      return line.length <= 200 ? line : `${line.slice(0, 197)}...`
-    }
-  } catch {
-    return 'an error that cannot be read'
-  }
-  return shortValue(thrown)
-}

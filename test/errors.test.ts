@@ -16,6 +16,8 @@ const samples: readonly TroupeError[] = [
   new errors.RunQuarantinedError({ runId: 'r1', crashes: 6 }),
   new errors.RunNotFinishedError({ runId: 'r1', timeoutSeconds: 1 }),
   new errors.UnknownRunError({ runId: 'r1' }),
+  new errors.MailboxFullError({ runId: 'r1', capacity: 10_000 }),
+  new errors.StreamClosedError({ runId: 'r1', stream: 'progress' }),
   new errors.UnknownWorkflowError({ workflow: 'thumbs', known: ['thumbnails', 'report'] }),
   new errors.RunIdTakenError({ runId: 'r1', workflow: 'report', takenBy: 'thumbnails' }),
   new errors.NondeterminismError({ runId: 'r1', index: 3, recorded: 'step "resize"', called: 'sleep' }),

@@ -13,7 +13,7 @@ const MAX_LINES = 400
 /** Layers of lib/, lowest first. A file may import lower layers, its own area, and what MAY_ALSO_IMPORT names. */
 const LAYERS: readonly (readonly string[])[] = [
   ['model', 'errors.ts', 'invariant.ts'],
-  ['system.ts', 'codec', 'protocol', 'workflow', 'options.ts'],
+  ['system.ts', 'codec', 'protocol', 'workflow', 'options.ts', 'cron.ts'],
   ['actor', 'store', 'telemetry'],
   ['supervisor'],
   ['client'],
@@ -27,6 +27,7 @@ const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'invariant.ts': ['errors.ts'],
   'errors.ts': ['model'],
   'protocol': ['codec'],
+  'cron.ts': ['options.ts'],
   'workflow': ['codec', 'protocol', 'system.ts', 'options.ts'],
   'index.ts': ['cli', 'http'],
 }

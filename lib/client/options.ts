@@ -155,7 +155,7 @@ export function checkTags(option: string, tags: unknown): Readonly<Record<string
   if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) refuse(option, 'be an object of strings', tags)
   const entries = Object.entries(tags)
   if (entries.length > MAX_TAGS) refuse(option, `have at most ${MAX_TAGS} entries`, tags)
-  return Object.fromEntries(entries.map(([name, value]) => [checkName(`${option} (a name)`, name), checkName(`${option}.${name}`, value)]))
+  return Object.fromEntries(entries.map(([name, value]) => [checkName(`${option} (a name)`, name), value === '' ? '' : checkName(`${option}.${name}`, value)]))
 }
 
 export function resolveCloseOptions(options: unknown): { readonly mode: 'drain' | 'abandon', readonly timeoutMs: number } {

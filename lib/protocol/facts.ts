@@ -65,6 +65,42 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
       writer.string(body.childId)
       return
     case 'message-sent':
+    case 'receive-called':
+    case 'event-published':
+    case 'event-awaited':
+    case 'stream-written':
+    case 'stream-ended':
+      writeMailFact(to, body)
+      return
+    case 'run-completed':
+      to.value(body.result)
+      return
+    case 'run-failed':
+      to.value(body.error)
+      return
+    case 'run-diverged':
+      writer.varint(body.index)
+      writer.string(body.recorded)
+      writer.string(body.called)
+      return
+    case 'actor-waiting':
+      writer.varint(body.heard)
+      return
+    case 'actor-started':
+    case 'actor-passivated':
+    case 'passivation-refused':
+      return
+    case 'actor-stuck':
+      writer.f64(body.seconds)
+  }
+}
+
+type MailFact = Extract<ToSupervisor, { readonly type: 'message-sent' | 'receive-called' | 'event-published' | 'event-awaited' | 'stream-written' | 'stream-ended' }>
+
+function writeMailFact(to: BatchFields, body: MailFact): void {
+  const { writer } = to
+  switch (body.type) {
+    case 'message-sent':
       writer.varint(body.index)
       writer.string(body.runId)
       to.optionalString(body.topic)
@@ -94,27 +130,6 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
     case 'stream-ended':
       writer.varint(body.index)
       writer.string(body.stream)
-      return
-    case 'run-completed':
-      to.value(body.result)
-      return
-    case 'run-failed':
-      to.value(body.error)
-      return
-    case 'run-diverged':
-      writer.varint(body.index)
-      writer.string(body.recorded)
-      writer.string(body.called)
-      return
-    case 'actor-waiting':
-      writer.varint(body.heard)
-      return
-    case 'actor-started':
-    case 'actor-passivated':
-    case 'passivation-refused':
-      return
-    case 'actor-stuck':
-      writer.f64(body.seconds)
   }
 }
 

@@ -119,16 +119,9 @@ export class Door {
         this.#resume(this.#find(request.id))
         return settled(() => undefined)
       case 'send-message':
-        this.#shell.mail.post(this.#find(request.id), request.message, request.topic, request.idempotencyKey)
-        return settled(() => undefined)
-      case 'await-event': {
-        const state = this.#find(request.id)
-        return whenSettled(() => { this.#followers.awaitEvent(requestId, state, request.key, reply) })
-      }
-      case 'read-stream': {
-        const state = this.#find(request.id)
-        return whenSettled(() => { this.#followers.readStream(requestId, state, request.stream, request.from, reply) })
-      }
+      case 'await-event':
+      case 'read-stream':
+        return this.#handleMail(requestId, request, reply, whenSettled)
       case 'fork-run': {
         const origin = this.#find(request.id)
         return whenSettled(() => {
@@ -137,19 +130,11 @@ export class Door {
         })
       }
       case 'set-queue':
-        commits.add([this.#parts.queues.set(request.name, request.bounds)])
-        this.#shell.boundsChanged(request.name)
-        return settled(() => undefined)
       case 'list-queues':
-        return settled(() => this.#parts.queues.list())
       case 'set-schedule':
-        this.#setSchedule(request.schedule, settled, refuse)
-        return
       case 'remove-schedule':
-        this.#shell.schedules.remove(request.name)
-        return settled(() => undefined)
       case 'list-schedules':
-        return settled(() => this.#shell.schedules.list())
+        return this.#handleSetting(request, settled, refuse)
       case 'prune-runs':
         this.#upkeep.prune(request.finishedBeforeMs, request.statuses).then(runs => { reply({ runs }) }, refuse)
         return
@@ -157,6 +142,46 @@ export class Door {
         return whenSettled(() => { store.backup(request.folder).then(() => { reply(undefined) }, refuse) })
       case 'read-stats':
         return reply(this.#stats())
+      default:
+        assertNever(request)
+    }
+  }
+
+  #handleMail(
+    requestId: number, request: Extract<HostRequest, { type: 'send-message' | 'await-event' | 'read-stream' }>, reply: Reply,
+    whenSettled: (act: () => void) => void): void {
+    const state = this.#find(request.id)
+    switch (request.type) {
+      case 'send-message':
+        this.#shell.mail.post(state, request.message, request.topic, request.idempotencyKey)
+        return whenSettled(() => { reply(undefined) })
+      case 'await-event':
+        return whenSettled(() => { this.#followers.awaitEvent(requestId, state, request.key, reply) })
+      case 'read-stream':
+        return whenSettled(() => { this.#followers.readStream(requestId, state, request.stream, request.from, reply) })
+      default:
+        assertNever(request)
+    }
+  }
+
+  #handleSetting(
+    request: Extract<HostRequest, { type: 'set-queue' | 'list-queues' | 'set-schedule' | 'remove-schedule' | 'list-schedules' }>,
+    settled: (read: () => HostReplies[keyof HostReplies]) => void, refuse: (error: unknown) => void): void {
+    const { commits, queues } = this.#parts
+    switch (request.type) {
+      case 'set-queue':
+        commits.add([queues.set(request.name, request.bounds)])
+        this.#shell.boundsChanged(request.name)
+        return settled(() => undefined)
+      case 'list-queues':
+        return settled(() => queues.list())
+      case 'set-schedule':
+        return this.#setSchedule(request.schedule, settled, refuse)
+      case 'remove-schedule':
+        this.#shell.schedules.remove(request.name)
+        return settled(() => undefined)
+      case 'list-schedules':
+        return settled(() => this.#shell.schedules.list())
       default:
         assertNever(request)
     }
@@ -246,7 +271,12 @@ export class Door {
         if (progress.respawnAtMs !== undefined) all.push(`its next respawn at ${new Date(progress.respawnAtMs).toISOString()}`)
         return all.length === 0 ? {} : { waitsFor: all.slice(0, MOST_WAITS_TOLD).join(', ') + (all.length > MOST_WAITS_TOLD ? `, and ${all.length - MOST_WAITS_TOLD} more` : '') }
       }
-      default: return {}
+      case 'running':
+      case 'succeeded':
+      case 'failed':
+      case 'cancelled':
+      case 'quarantined': return {}
+      default: return assertNever(progress.status)
     }
   }
 

@@ -104,7 +104,7 @@ export class Queues implements Bounds {
     const bounds = this.#bounds.get(queue)
     const bound = this.bound(queue, queueKey)
     if (bounds === undefined || bound === 'free') return undefined
-    if (bound === 'key-full') return `queue "${queue}" has ${bounds.keyConcurrency} runs of key "${queueKey}" at work, as many as it may`
+    if (bound === 'key-full') return `queue "${queue}" has as many runs of key "${queueKey ?? ''}" at work as it may (${bounds.keyConcurrency ?? 0})`
     const nextMs = this.nextStartAtMs(queue)
     if (nextMs !== undefined) return `queue "${queue}" has started ${bounds.rate!.limit} runs within ${bounds.rate!.periodMs / 1000} s; the next may start at ${new Date(nextMs).toISOString()}`
     return `queue "${queue}" has ${this.#taken.get(queue)?.total ?? 0} runs at work, as many as it may`

@@ -27,6 +27,8 @@ async function knownOptions(useUnknown: () => unknown): Promise<readonly string[
   return []
 }
 
+const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
+
 const unknown = { noSuchOption: 1 } as object
 
 t.test('every option the code knows is in the reference, and every one in the reference is known', async t => {
@@ -41,11 +43,11 @@ t.test('every option the code knows is in the reference, and every one in the re
   for (const [heading, call] of calls) {
     const known = await knownOptions(call)
     t.ok(known.length > 3, `${heading} knows ${known.length}`)
-    t.same([...known].sort(), table(heading).map(([name]) => name).sort(), heading)
+    t.same([...known].sort(byText), table(heading).map(([name]) => name ?? '').sort(byText), heading)
   }
   const shared = table('result, cancel, close')
   for (const [name, call] of [['result', () => run.result(unknown)], ['cancel', () => run.cancel(unknown)], ['close', () => troupe.close(unknown)]] as const) {
-    t.same([...await knownOptions(call)].sort(), shared.filter(row => row[0] === name).map(row => row[1]).sort(), name)
+    t.same([...await knownOptions(call)].sort(byText), shared.filter(row => row[0] === name).map(row => row[1] ?? '').sort(byText), name)
   }
   t.same(await knownOptions(() => runStep(() => {}, unknown)), await knownOptions(() => step(() => {}, unknown)))
 })
@@ -65,7 +67,7 @@ t.test('the defaults in the reference are those of the code', async t => {
 
 t.test('the run states in the reference, and the moves between them, are those of the code', async t => {
   const documented = Object.fromEntries(table('Run states').map(([state, , next]) => [
-    state, (next ?? '').replace(' by resume()', '').split(', ').filter(word => word !== '').sort()]))
-  const code = Object.fromEntries(Object.entries(RUN_TRANSITIONS).map(([state, next]) => [state, [...next].sort()]))
+    state, (next ?? '').replace(' by resume()', '').split(', ').filter(word => word !== '').sort(byText)]))
+  const code = Object.fromEntries(Object.entries(RUN_TRANSITIONS).map(([state, next]) => [state, [...next].sort(byText)]))
   t.same(documented, code)
 })

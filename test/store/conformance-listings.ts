@@ -44,6 +44,19 @@ const QUERIES: Readonly<Record<string, { readonly query: Omit<RunQuery, 'order'>
   'a prefix of ids': { query: { idPrefix: 'mail/' }, matches: ({ meta }) => meta.id.startsWith('mail/') },
   'the empty prefix': { query: { idPrefix: '' }, matches: () => true },
   'a prefix that no id has': { query: { idPrefix: 'mail0' }, matches: () => false },
+  'a tag that no run has': { query: { tags: { region: 'us' } }, matches: () => false },
+  'a tag whose value runs into that of another': { query: { tags: { siz: 'e0' } }, matches: () => false },
+  'names that no run can have': { query: { workflows: ['', 'a\ud800'], queues: ['x'.repeat(600)], tags: { region: '' } }, matches: () => false },
+  'one tag': { query: { tags: { region: 'eu' } }, matches: ({ meta }) => meta.tags.region === 'eu' },
+  'workflows, of which one is given twice': { query: { workflows: ['big', 'none', 'big'] }, matches: ({ meta }) => meta.workflow === 'big' },
+  'a queue, a workflow and a status': {
+    query: { queues: ['slow'], workflows: ['small'], statuses: ['enqueued'] },
+    matches: ({ meta, progress }) => meta.queue === 'slow' && meta.workflow === 'small' && progress.status === 'enqueued',
+  },
+  'a tag and times': {
+    query: { tags: { region: 'eu' }, createdAfterMs: 102, createdBeforeMs: 105 },
+    matches: ({ meta }) => meta.tags.region === 'eu' && meta.createdAtMs > 102 && meta.createdAtMs < 105,
+  },
   'one workflow': { query: { workflows: ['big'] }, matches: ({ meta }) => meta.workflow === 'big' },
   'one status': { query: { statuses: ['running'] }, matches: ({ progress }) => progress.status === 'running' },
   'several statuses': { query: { statuses: ['failed', 'running', 'failed'] }, matches: ({ progress }) => progress.status === 'running' || progress.status === 'failed' },
@@ -139,13 +152,17 @@ export async function conformsInListings(t: Test, open: OpenStore): Promise<void
 
   await t.test('a scan that finds little stops after a bounded number of rows and goes on from there', async t => {
     const store = await open(t)
-    const runs = Array.from({ length: 10_050 }, (_, i) => newRun(store, { workflow: i === 10_040 ? 'rare' : 'common', id: `many/${i}` }))
+    // Many have the tag and many are of the workflow, but hardly any is both.
+    const runs = Array.from({ length: 20_100 }, (_, i) => newRun(store, {
+      id: `many/${i}`, workflow: i % 2 === 0 && i !== 20_080 ? 'even' : 'odd', tags: i % 2 === 0 ? { even: 'yes' } : {},
+    }))
     await store.commit(runs.map(started))
-    const query = { workflows: ['rare'], order: 'oldest-first' } as const
+    const query = { workflows: ['odd'], tags: { even: 'yes' }, order: 'oldest-first' } as const
     const first = await store.listRuns(query, { limit: 5, values: false })
     t.same(first.runs, [])
     t.ok(first.next)
-    t.same(await listAll(store, query), [runs[10_040]!.key])
-    t.same(await listAll(store, { ...query, idPrefix: 'many/' }), [runs[10_040]!.key], 'also where a prefix has too many to sort')
+    t.same(await listAll(store, query), [runs[20_080]!.key])
+    t.equal(store.countRuns(query), 1)
+    t.same(await listAll(store, { ...query, idPrefix: 'many/' }), [runs[20_080]!.key], 'also where a prefix has too many to sort')
   })
 }

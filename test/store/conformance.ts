@@ -2,7 +2,10 @@
 import type { Test } from 'tap'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Change, Store } from '../../lib/store/contract.ts'
+import { conformsInBounds } from './conformance-bounds.ts'
+import { conformsInDeletion } from './conformance-deletion.ts'
 import { conformsInListings } from './conformance-listings.ts'
+import { conformsInMailboxes } from './conformance-mailbox.ts'
 import { bytes, moved, newRun, plain, started, text } from './runs.ts'
 
 export type OpenStore = (t: Test) => Promise<Store>
@@ -14,6 +17,9 @@ export async function storeConformance(t: Test, open: OpenStore): Promise<void> 
   await t.test('queue and timers', t => conformsInOrder(t, open))
   await t.test('deduplication', t => conformsInDeduplication(t, open))
   await t.test('listings', t => conformsInListings(t, open))
+  await t.test('mailboxes', t => conformsInMailboxes(t, open))
+  await t.test('bounds of queues, and settings', t => conformsInBounds(t, open))
+  await t.test('deletion', t => conformsInDeletion(t, open))
 }
 
 async function conformsInRuns(t: Test, open: OpenStore): Promise<void> {
@@ -21,15 +27,15 @@ async function conformsInRuns(t: Test, open: OpenStore): Promise<void> {
     const store = await open(t)
     const full = newRun(store, {
       id: 'order/42', workflow: 'ship', queue: 'slow', priority: -3, queueKey: 'customer-7', deduplicationId: 'once', forkedFrom: 'order/41',
-      tags: { region: 'eu', __proto__tag: 'x', constructor: 'y' }, timeoutMs: 60_000.5, createdAtMs: 1_700_000_000_123.25,
+      tags: { region: 'eu', __proto__tag: 'x', constructor: 'y' }, timeoutMs: 60_000.5, version: 'sha256:é', createdAtMs: 1_700_000_000_123.25,
       parent: { key: 9 as RunKey, id: 'parent', index: 4 },
     }, 'delayed', {
       incarnation: 3, crashes: 7, crashesAtMs: [1.5, 2], processDeaths: 2, suspect: true, queuePosition: -1.5, startedAtMs: 5, finishedAtMs: 6,
-      deadlineAtMs: 7, startAtMs: 8, respawnAtMs: 9, ending: { reason: 'timed-out', atMs: 3, graceMs: 4 },
+      deadlineAtMs: 7, startAtMs: 8, respawnAtMs: 9, holdsPlace: true, ending: { reason: 'timed-out', atMs: 3, graceMs: 4 },
     })
     t.same(await store.commit([started(full)]), [{ type: 'started' }])
     t.equal(await store.findRun('order/42'), full.key)
-    t.same(plain(await store.loadRun(full.key)), plain({ meta: full.meta, progress: full.progress, journalLength: 0, waits: [], awaiters: [] }))
+    t.same(plain(await store.loadRun(full.key)), plain({ meta: full.meta, progress: full.progress, journalLength: 0, waits: [], awaiters: [], messages: [] }))
     t.equal(await store.findRun('order/4'), undefined)
     t.equal(await store.loadRun((full.key + 1) as RunKey), undefined)
   })

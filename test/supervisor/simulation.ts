@@ -95,6 +95,8 @@ export class Simulation {
         else this.#checks.push({ word, incarnation: parent.progress.incarnation })
         return
       }
+      case 'send-message':
+      case 'find-event': throw new Error(`nobody here says ${word.type}`)
       case 'find-child': {
         const child = [...this.states.values()].find(({ meta }) => meta.id === word.childId)
         const parent = this.states.get(word.parent)!
