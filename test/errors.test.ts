@@ -60,13 +60,15 @@ t.test('each class makes errors with its code, its name, and a message that says
   }
 })
 
+const sample = (code: string): TroupeError | undefined => samples.find(error => error.code === code)
+
 t.test('messages carry the facts, and the facts are fields', async t => {
   t.match(samples[0], { stepName: 'resize', attempts: 2, errors: [{ message: 'first' }, { message: 'second.' }], cause: { message: 'second.' } })
   t.equal(samples[0]?.message, 'Step "resize" failed in all 2 of its attempts; the last error was: RangeError: second. ' +
     'Look at `errors` for each of them, and raise maxAttempts or the interval if the trouble was passing.')
-  t.match(samples[10], { runId: 'r1', index: 3, recorded: 'step "resize"', called: 'sleep', message: /index 3: recorded was step "resize", called was sleep/ })
-  t.match(samples[12], { option: 'maxAttempts', message: 'Defining step "resize": option "maxAttempts" must be a whole number >= 1; received 0.' })
-  t.match(samples[8]?.message, '"thumbnails", "report"')
+  t.match(sample('TROUPE_NONDETERMINISTIC'), { runId: 'r1', index: 3, recorded: 'step "resize"', called: 'sleep', message: /index 3: recorded was step "resize", called was sleep/ })
+  t.match(sample('TROUPE_INVALID_OPTION'), { option: 'maxAttempts', message: 'Defining step "resize": option "maxAttempts" must be a whole number >= 1; received 0.' })
+  t.match(sample('TROUPE_UNKNOWN_WORKFLOW')?.message, '"thumbnails", "report"')
   t.notOk('cause' in new errors.StepRetriesExhaustedError({ stepName: 's', attempts: 0, errors: [] }))
   t.equal(new errors.StepRetriesExhaustedError({ stepName: 's', attempts: 1, errors: [undefined] }).cause, undefined)
 })

@@ -86,8 +86,13 @@ function assertNothingElseOf(deleted: ReadonlySet<RunKey>, changes: readonly Cha
   }
 }
 
-function assertStorableMeta({ id, queue, deduplicationId }: RunMeta): void {
+function assertStorableMeta({ id, workflow, queue, deduplicationId, tags }: RunMeta): void {
   assertStorable('run id', id)
+  assertStorable('workflow', workflow)
+  for (const name in tags) {
+    assertStorable('tag', name)
+    assertStorable('value of a tag', tags[name]!)
+  }
   if (queue !== undefined) assertStorable('queue', queue)
   if (deduplicationId !== undefined) assertStorable('deduplication id', deduplicationId)
 }

@@ -14,7 +14,7 @@ import type { WriteBatch } from './batch.ts'
 import { writeBounds, writePlace } from './bounds.ts'
 import { removeRun } from './deletion.ts'
 import type { Journal } from './journal.ts'
-import { dedupKey, KeyWriter, STATUS_BYTES, tagKey, type TableName } from './keys.ts'
+import { dedupKey, KeyWriter, labelKey, labelsOf, STATUS_BYTES, type TableName } from './keys.ts'
 import { messagePayload, writeMailbox, writeMessageKey } from './mailbox.ts'
 import { seedOf, writeMeta, writeOutcome, writeProgress } from './records.ts'
 import type { Rows } from './rows.ts'
@@ -182,9 +182,9 @@ export class ChangeWriter {
       batch.key.u48(parent.key).u48(key)
       batch.putEmpty('parents')
     }
-    for (const [name, value] of Object.entries(meta.tags)) {
-      tagKey(batch.key, name, value).f64(createdAtMs).u48(key)
-      batch.putEmpty('tags')
+    for (const label of labelsOf(meta)) {
+      labelKey(batch.key, label).f64(createdAtMs).u48(key)
+      batch.putEmpty('labels')
     }
   }
 

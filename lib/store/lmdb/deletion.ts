@@ -6,7 +6,7 @@ import type { RunMeta, RunProgress } from '../contract.ts'
 import type { WriteBatch } from './batch.ts'
 import { writePlace } from './bounds.ts'
 import type { Tables } from './engine.ts'
-import { KeyWriter, STATUS_BYTES, tagKey, type TableName } from './keys.ts'
+import { KeyWriter, labelKey, labelsOf, STATUS_BYTES, type TableName } from './keys.ts'
 
 /** One row a run, under its key. */
 const SINGLE = ['metas', 'args', 'progress', 'outcomes'] as const satisfies readonly TableName[]
@@ -30,9 +30,9 @@ export function removeRun(tables: Tables, batch: WriteBatch, meta: RunMeta, prog
     batch.remove('queue')
   }
   writePlace(batch, meta, progress, undefined)
-  for (const [name, value] of Object.entries(meta.tags)) {
-    tagKey(batch.key, name, value).f64(createdAtMs).u48(run)
-    batch.remove('tags')
+  for (const label of labelsOf(meta)) {
+    labelKey(batch.key, label).f64(createdAtMs).u48(run)
+    batch.remove('labels')
   }
   if (parent !== undefined) {
     batch.key.u48(parent.key).u48(run)

@@ -27,24 +27,24 @@
  * | places   | run u48                            | start                          | queue, its key      | scanPlaces           |
  * | starts   | queue, at f64, run u48             | queue, then time               | (none)              | countedStarts        |
  * | settings | kind u8, name (UTF-8)              | kind, then name by code point  | bytes               | settings             |
- * | tags     | name, value, created f64, run u48  | tag, then order of creation    | (none)              | listings             |
+ * | labels   | label, created f64, run u48        | label, then order of creation  | (none)              | listings             |
  *
+ * A run's labels are its workflow, its queue and each of its tags: u8 for which of them, then the name, and the value of a tag.
  * A string that is followed by something stands behind its length, u16. The last position of a stream, CLOSED, says that it
  * is closed. An awaiter that waits for an event has the event's name as its value.
  *
- * Limits: LMDB takes keys of 1 to 1978 bytes. The longest here are those of tags, 2 + 512 + 2 + 512 + 14. Tables are read in
+ * Limits: LMDB takes keys of 1 to 1978 bytes. The longest here is a tag's, 1 + 2 + 512 + 2 + 512 + 14. Tables are read in
  * the order of their strings only where that is the order of code points, so UTF-8 as it stands will do: NULs and all
  * planes included.
  */
-import { MAX_NAME_BYTES } from '../../model/ids.ts'
 import type { RunStatus } from '../../model/run.ts'
-import type { SettingKind } from '../contract.ts'
+import type { RunMeta, SettingKind } from '../contract.ts'
 
 /** In the order of the table above; a batch names a table by its place here. */
 export const TABLES = [
   'meta', 'ids', 'metas', 'args', 'progress', 'outcomes', 'journal', 'waits',
   'timers', 'queue', 'status', 'created', 'parents', 'awaiters', 'dedup', 'log',
-  'messages', 'message-keys', 'events', 'streams', 'places', 'starts', 'settings', 'tags',
+  'messages', 'message-keys', 'events', 'streams', 'places', 'starts', 'settings', 'labels',
 ] as const
 
 export type TableName = typeof TABLES[number]
@@ -143,16 +143,10 @@ export class KeyWriter implements KeyBytes {
     return this
   }
 
-  /**
-   * The string behind its length, so that something can follow it. Of one that is longer than a name only the beginning is
-   * taken: whoever allows such ones must look at the whole of it again.
-   */
+  /** The string behind its length, so that something can follow it. */
   name(value: string): this {
-    this.u16(0)
-    const at = this.end
-    this.utf8(value.length > MAX_NAME_BYTES ? value.slice(0, MAX_NAME_BYTES) : value)
-    this.end = Math.min(this.end, at + MAX_NAME_BYTES)
-    const length = this.end - at
+    const at = this.u16(0).end
+    const length = this.utf8(value).end - at
     this.bytes[at - 2] = length >>> 8
     this.bytes[at - 1] = length
     return this
@@ -218,9 +212,25 @@ export function settingKey(key: KeyWriter, kind: SettingKind, name: string): Key
   return key.u8(SETTING_BYTES[kind]).utf8(name)
 }
 
-/** A row of the tags is behind this: the place of its run in the order of creation. */
-export function tagKey(key: KeyWriter, name: string, value: string): KeyWriter {
-  return key.name(name).name(value)
+/** What many runs can have in common for all their life. */
+export type Label =
+  | { readonly type: 'workflow' | 'queue', readonly name: string }
+  | { readonly type: 'tag', readonly name: string, readonly value: string }
+
+/** Written to disk: never renumber. */
+const LABEL_BYTES = { workflow: 1, queue: 2, tag: 3 } as const satisfies Record<Label['type'], number>
+
+export function labelsOf({ workflow, queue, tags }: Pick<RunMeta, 'workflow' | 'queue' | 'tags'>): Label[] {
+  const labels: Label[] = Object.entries(tags).map(([name, value]) => ({ type: 'tag', name, value }))
+  labels.push({ type: 'workflow', name: workflow })
+  if (queue !== undefined) labels.push({ type: 'queue', name: queue })
+  return labels
+}
+
+/** Behind it comes the place of the run in the order of creation. */
+export function labelKey(key: KeyWriter, label: Label): KeyWriter {
+  key.u8(LABEL_BYTES[label.type]).name(label.name)
+  return label.type === 'tag' ? key.name(label.value) : key
 }
 
 /** What lmdb calls to copy a key into its own memory, and out of it. */

@@ -2,10 +2,9 @@
  * Listings: runs in order of creation, by the narrowest index that the query allows, filtered by what is left of it.
  *
  * - `ids`, a small `idPrefix` and a small `parentId` give a bounded set of runs, which is read and sorted for each page.
- * - `tags` and `statuses` have sections that are in order of creation already: those of the rarest condition are walked through.
+ * - `tags`, `statuses`, `queues` and `workflows` have sections that are in order of creation already: those of the rarest of these
+ *   conditions are walked through.
  * - Anything else, and a prefix or a parent with more than MAX_ROWS_A_PAGE runs, walks through all runs in order of creation.
- *   Workflows and queues have no index: a row more for each start cost more than it would save (starts are many, listings
- *   few, and a page looks at MAX_ROWS_A_PAGE runs at most).
  *
  * A page ends after `limit` matches or after MAX_ROWS_A_PAGE rows, so that one query cannot hold up the store. A cursor is a
  * place in the order of creation, which no run ever changes: it stays right while runs come and go.
@@ -17,7 +16,7 @@ import { compareCreation, type CreationPlace, decodeCursor, encodeCursor, filter
 import { isStorable } from '../names.ts'
 import { afterPrefix, KeyWriter } from './keys.ts'
 import type { Rows } from './rows.ts'
-import { ALL_RUNS, countOf, merged, placesOf, type Section, type Span, statusSection, tagSection } from './sections.ts'
+import { ALL_RUNS, countOf, labelSection, merged, placesOf, type Section, type Span, statusSection } from './sections.ts'
 
 const NO_ARGS = new Uint8Array(0) as Encoded
 /** Rows looked at to find out which of two conditions is rarer. */
@@ -54,10 +53,9 @@ export function countRuns(rows: Rows, query: RunQuery): number {
   const { order: _, ...conditions } = query
   const names = Object.entries(conditions).filter(([, value]) => value !== undefined).map(([name]) => name)
   if (names.length === 0) return countOf(rows, ALL_RUNS)
-  if (names.length === 1 && query.statuses !== undefined) {
-    let count = 0
-    for (const status of new Set(query.statuses)) count += countOf(rows, statusSection(status))
-    return count
+  const sections = sectionsOf(query)
+  if (names.length === 1 && sections.length === 1) {
+    return sections[0]!.reduce((count, section) => count + countOf(rows, section), 0)
   }
   const parent = query.parentId === undefined ? undefined : rows.findRun(query.parentId)
   if (query.parentId !== undefined && parent === undefined) return 0
@@ -89,14 +87,21 @@ function places(rows: Rows, query: RunQuery, parent: RunKey | undefined, from: C
     if (keys !== undefined) return inOrder(rows, keys, query, from)
   }
   const span = { ...query, from }
-  return merged(rows, rarest(rows, conditions(query), span), span)
+  return merged(rows, rarest(rows, sectionsOf(query), span), span)
 }
 
-/** The sections that each condition allows. */
-function conditions({ tags, statuses }: RunQuery): Section[][] {
-  const each = Object.entries(tags ?? {}).map(([name, value]) => [tagSection(name, value)])
+/** The sections that each condition allows. Those that are likely to be rare come first. */
+function sectionsOf({ tags, statuses, queues, workflows }: RunQuery): Section[][] {
+  const each = Object.entries(tags ?? {}).map(([name, value]) => isStorable(name) && isStorable(value) ? [labelSection({ type: 'tag', name, value })] : [])
   if (statuses !== undefined) each.push([...new Set(statuses)].map(statusSection))
+  if (queues !== undefined) each.push(storable(queues).map(name => labelSection({ type: 'queue', name })))
+  if (workflows !== undefined) each.push(storable(workflows).map(name => labelSection({ type: 'workflow', name })))
   return each
+}
+
+/** Of the others there are no runs. */
+function storable(names: readonly string[]): string[] {
+  return [...new Set(names)].filter(isStorable)
 }
 
 /** The sections of the condition that the fewest runs meet; where all have many, the first. */

@@ -1,16 +1,16 @@
 /**
  * Parts of tables whose rows are runs in order of creation: all runs (table `created`), those in one status, those with one
- * tag. Their keys are some fixed bytes, then created f64, then run u48.
+ * label. Their keys are some fixed bytes, then created f64, then run u48.
  */
 import type { RunKey, RunStatus } from '../../model/run.ts'
 import type { RunQuery } from '../contract.ts'
 import { compareCreation, type CreationPlace } from '../query.ts'
 import type { KeyRange } from './engine.ts'
-import { type KeyBytes, KeyWriter, readF64, readU48, STATUS_BYTES, tagKey, type TableName } from './keys.ts'
+import { type KeyBytes, KeyWriter, type Label, labelKey, readF64, readU48, STATUS_BYTES, type TableName } from './keys.ts'
 import type { Rows } from './rows.ts'
 
 export interface Section {
-  readonly table: Extract<TableName, 'created' | 'status' | 'tags'>
+  readonly table: Extract<TableName, 'created' | 'status' | 'labels'>
   /** What its keys begin with. */
   readonly prefix: KeyBytes
 }
@@ -21,8 +21,8 @@ export function statusSection(status: RunStatus): Section {
   return { table: 'status', prefix: new KeyWriter().u8(STATUS_BYTES[status]) }
 }
 
-export function tagSection(name: string, value: string): Section {
-  return { table: 'tags', prefix: tagKey(new KeyWriter(), name, value) }
+export function labelSection(label: Label): Section {
+  return { table: 'labels', prefix: labelKey(new KeyWriter(), label) }
 }
 
 /** What of a section is asked for. */
