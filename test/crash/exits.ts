@@ -29,6 +29,7 @@ export const WAYS = {
   sigterm: { name: 'sigterm', ends: 'SIGTERM' },
   sigint: { name: 'sigint', ends: 'SIGINT' },
   sigintHandled: { name: 'sigint-handled', ends: 130 },
+  supervisorDead: { name: 'supervisor-dead', ends: 7 },
   unref: { name: 'unref', ends: 0 },
 } as const satisfies Record<string, Way>
 
