@@ -7,6 +7,7 @@ import { readManifest } from './manifest.ts'
 import { prepareArchive, type Places } from './places.ts'
 import { formatBytes, formatCount } from './progress.ts'
 import { removeWork, type ArchiveJob, type Plan } from './archiving.ts'
+import { countDone, hasBegun, numberIn, resultOf } from './resuming.ts'
 import type { Screen } from './screen.ts'
 import { archiveSummary, problemLines } from './summary.ts'
 import { endingLines, type Told } from './endings.ts'
@@ -69,39 +70,16 @@ async function newestRun(troupe: Troupe, idPrefix: string): Promise<RunInfo | un
 
 /** Says what an earlier start had done, and sets the bar to it. */
 async function tellResume(troupe: Troupe, tracker: Tracker, root: RunInfo, quality: number, screen: Screen): Promise<void> {
-  const steps = await (await troupe.get(root.id)).steps()
-  const listed = steps.find(step => step.name === 'listFiles' && step.status === 'succeeded')
-  if (listed === undefined) return screen.print('resuming: the folder had not been listed yet')
-  // What the recorded steps returned is known by their names.
-  const plan = listed.result as Plan
-  const done = await countDone(troupe, root.id)
+  const plan = await resultOf<Plan>(troupe, root.id, 'listFiles')
+  if (plan === undefined) return screen.print('resuming: the folder had not been listed yet')
+  const done = await countDone(troupe, root.id, archiveFile.workflowName, result => ({ items: 1, bytes: numberIn(result, 'size') }))
   screen.print(`resuming: ${formatCount(done.items)} of ${formatCount(plan.files)} files were already archived (${formatBytes(done.bytes)} of ${formatBytes(plan.bytes)})`)
   const job = root.args[0] as ArchiveJob | undefined
   if (job !== undefined && job.quality !== quality) screen.print(`it goes on with quality ${job.quality}, as it was started`)
   tracker.startFrom('archiving', done, { items: plan.files, bytes: plan.bytes })
-  const isVerifying = steps.some(step => step.kind === 'child' && step.name === verifyArchive.workflowName)
-  if (isVerifying) tracker.startFrom('verifying', await countVerified(troupe, root.id), undefined)
-}
-
-async function countDone(troupe: Troupe, rootId: string): Promise<{ items: number, bytes: number }> {
-  const done = { items: 0, bytes: 0 }
-  for await (const run of troupe.list({ idPrefix: `${rootId}/`, workflow: archiveFile.workflowName, status: 'succeeded', values: true })) {
-    done.items += 1
-    const { result } = run
-    if (typeof result === 'object' && result !== null && 'size' in result && typeof result.size === 'number') done.bytes += result.size
-  }
-  return done
-}
-
-async function countVerified(troupe: Troupe, rootId: string): Promise<{ items: number, bytes: number }> {
-  const done = { items: 0, bytes: 0 }
-  for await (const run of troupe.list({ idPrefix: `${rootId}/`, workflow: verifyPart.workflowName, status: 'succeeded', values: true })) {
-    const { result } = run
-    if (typeof result !== 'object' || result === null || !('objects' in result) || !('bytes' in result)) continue
-    done.items += Number(result.objects)
-    done.bytes += Number(result.bytes)
-  }
-  return done
+  if (!await hasBegun(troupe, root.id, verifyArchive.workflowName)) return
+  const checked = await countDone(troupe, root.id, verifyPart.workflowName, result => ({ items: numberIn(result, 'objects'), bytes: numberIn(result, 'bytes') }))
+  tracker.startFrom('verifying', checked, undefined)
 }
 
 function quoteArgument(text: string): string {

@@ -13,7 +13,7 @@ export class UsageError extends Error {
 }
 
 /** On two cores the default folder takes about half a minute with it. */
-export const DEFAULT_QUALITY = 8
+export const DEFAULT_QUALITY = 6
 
 export const HELP = `A durable archiver: stop it, or kill it, at any moment; the same command goes on.
 

@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
  */
 export const flush = promisify(fsync)
 
-/** Left free so that troupe's store can still write down what happened when the disk fills up. */
-export const RESERVED_BYTES = 48 * 1024 * 1024
+/** Left free, more than troupe's store insists on, so that what happened can still be recorded when the disk fills up. */
+export const RESERVED_BYTES = 96 * 1024 * 1024
 
 export async function flushFolder(folder: string | Buffer): Promise<void> {
   if (process.platform === 'win32') return // a folder cannot be opened there, and NTFS journals the names itself
@@ -56,7 +56,6 @@ export function writeFully(descriptor: number, bytes: Buffer): void {
 export function checkSpace(folder: string, bytes: number): void {
   const { bavail, bsize, blocks } = statfsSync(folder)
   if (blocks === 0) return // a file system that does not say
-  const reserve = Math.min(RESERVED_BYTES, Math.floor(blocks * bsize / 4))
-  if (bavail * bsize - bytes >= reserve) return
+  if (bavail * bsize - bytes >= RESERVED_BYTES) return
   throw Object.assign(new Error(`ENOSPC: no space left on the disk of ${folder}`), { code: 'ENOSPC' })
 }

@@ -29,38 +29,43 @@ export function exitCodeOf(signal: Signal): number {
   return 128 + SIGNALS[signal]
 }
 
-const DRAIN_SECONDS = 10
+/** What takes longer to come to its next checkpoint starts that step over. */
+const DRAIN_SECONDS = 3
 
 /** Opens troupe, does the work with its progress on the screen, and closes it again whatever happens. */
 export async function runOnThreads<R>(work: Work<R>): Promise<Ending<R>> {
   const { screen } = work
   using signals = catchSignals()
+  using disk = watchDisk()
   const troupe = await Troupe.open({
     store: work.store,
     workflows: [new URL('./workflows.js', import.meta.url), new URL('./restore-workflows.js', import.meta.url)],
-    logger: loggerFor(screen),
+    logger: loggerFor(screen, () => disk.full(work.store), () => disk.forget()),
     ...work.threads === undefined ? {} : { threads: work.threads },
     ...work.durability === undefined ? {} : { durability: work.durability }
   })
   const tracker = new Tracker(work.firstPhase)
   let signal: Signal | undefined
+  let mode: 'drain' | 'abandon' = 'drain'
   try {
-    const ending = await Promise.race([signals.first, untilEnd(troupe, tracker, work)])
-    if (typeof ending !== 'string') return ending
+    const ending = await Promise.race([signals.first, untilEnd(troupe, tracker, disk, work)])
+    if (typeof ending !== 'string') {
+      if (ending.kind === 'disk-full') mode = 'abandon' // what waits for room would be waited for
+      return ending
+    }
     signal = ending
     screen.print(`${signal}: finishing what is at work; once more stops at once`)
   } finally {
-    await troupe.close({ mode: 'drain', timeoutSeconds: DRAIN_SECONDS })
+    await troupe.close({ mode, timeoutSeconds: DRAIN_SECONDS })
   }
   return { kind: 'interrupted', signal, progress: tracker.snapshot(Date.now()) }
 }
 
-async function untilEnd<R>(troupe: Troupe, tracker: Tracker, work: Work<R>): Promise<Ending<R>> {
-  using disk = watchDisk()
+async function untilEnd<R>(troupe: Troupe, tracker: Tracker, disk: DiskWatch, work: Work<R>): Promise<Ending<R>> {
   using _news = followNews(news => {
     tracker.hear(news)
     if (news.type === 'disk-full') disk.full(news.path)
-    else if (news.type === 'work' && news.items > 0) disk.hasRoom()
+    else if (news.type === 'work' && news.items > 0) disk.hasRoom(news.path)
   })
   const handle = await work.begin(troupe, tracker)
   using _display = display(troupe, tracker, work.screen)
@@ -127,7 +132,10 @@ const FORGET_MS = 20_000
 interface DiskWatch extends Disposable {
   readonly isFull: Promise<{ readonly kind: 'disk-full', readonly paths: readonly string[] }>
   full(path: string): void
-  hasRoom(): void
+  /** Something found room, perhaps what had not before. */
+  hasRoom(path: string | undefined): void
+  /** There is room again. */
+  forget(): void
 }
 
 /** A full disk is given some seconds. As long as anything else still fits, the work goes on; then it stops, to be gone on with later. */
@@ -140,7 +148,7 @@ function watchDisk(): DiskWatch {
   const isFull = new Promise<{ kind: 'disk-full', paths: string[] }>(resolve => { tell = resolve })
   const decide = (): void => {
     timer = undefined
-    if (Date.now() - lastFullAt > FORGET_MS) paths.clear()
+    if (paths.size === 0 || Date.now() - lastFullAt > FORGET_MS) paths.clear()
     else if (anythingFitted) arm()
     else tell({ kind: 'disk-full', paths: [...paths] })
   }
@@ -155,18 +163,36 @@ function watchDisk(): DiskWatch {
       lastFullAt = Date.now()
       if (timer === undefined) arm()
     },
-    hasRoom() {
+    hasRoom(path) {
       anythingFitted = true
+      if (path !== undefined) paths.delete(path)
+    },
+    forget() {
+      paths.clear()
     },
     [Symbol.dispose]: () => clearTimeout(timer)
   }
 }
 
-/** troupe's own warnings and errors belong on the screen, above the bar. */
-function loggerFor(screen: Screen): Logger {
-  const print = (fields: object, message?: string): void => {
-    const error = 'error' in fields && fields.error instanceof Error ? `: ${fields.error.message}` : ''
-    screen.print(`troupe: ${message ?? 'a warning'}${error}`)
+/** troupe's own warnings and errors belong on the screen, above the bar. That its store finds no room is said once. */
+function loggerFor(screen: Screen, storeRefuses: () => void, storeRecovers: () => void): Logger {
+  let isRefused = false
+  const print = (fields: object, message = 'a warning'): void => {
+    if (eventOf(fields) === 'commit-refused') {
+      storeRefuses()
+      if (isRefused) return
+      isRefused = true
+    }
+    screen.print(`troupe: ${message}`)
   }
-  return { debug: () => {}, info: () => {}, warn: print, error: print }
+  const info = (fields: object): void => {
+    if (eventOf(fields) !== 'store-recovered') return
+    isRefused = false
+    storeRecovers()
+  }
+  return { debug: () => {}, info, warn: print, error: print }
+}
+
+function eventOf(fields: object): unknown {
+  return 'event' in fields ? fields.event : undefined
 }

@@ -9,7 +9,7 @@ export interface Totals { readonly items: number, readonly bytes: number }
 export type News =
   | { readonly type: 'phase', readonly phase: Phase, readonly totals?: Totals }
   /** That much more is done; negative when an attempt failed and starts over. */
-  | { readonly type: 'work', readonly phase: Phase, readonly items: number, readonly bytes: number, readonly totals?: Totals }
+  | { readonly type: 'work', readonly phase: Phase, readonly items: number, readonly bytes: number, readonly totals?: Totals, readonly path?: string }
   | { readonly type: 'disk-full', readonly path: string }
 
 const CHANNEL = 'troupe-archive'

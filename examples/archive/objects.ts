@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { checkSpace, flush, flushFolder, makeFolder, writeFully } from './durable-files.ts'
 import { codeOf } from './failures.ts'
 import { objectFile } from './layout.ts'
-import { readPieces, readWhole, SMALL_BYTES } from './reading.ts'
+import { readPieces, readWhole, SMALL_BYTES, whenLargeMay } from './reading.ts'
 
 /**
  * The content-addressed store: one file for each content, named by its SHA-256, compressed with brotli.
@@ -51,7 +51,7 @@ export async function compressObject(store: Store, source: Source): Promise<Pend
   const descriptor = openSync(temporary, 'wx', 0o444)
   try {
     try {
-      const written = source.size <= SMALL_BYTES ? compressAtOnce(store, source, descriptor) : await compressInPieces(store, source, descriptor)
+      const written = source.size <= SMALL_BYTES ? compressAtOnce(store, source, descriptor) : await whenLargeMay(() => compressInPieces(store, source, descriptor))
       await flush(descriptor)
       return { ...written, keep: () => putInPlace(store, written.hash, temporary), discard: () => rmSync(temporary, { force: true }) }
     } finally {
@@ -152,7 +152,7 @@ export async function unpack(output: string, hash: string, sink: Sink): Promise<
     sinkFailed = false
   }
   try {
-    const used = (stored.bytes <= SMALL_BYTES ? unpackAtOnce(path, take) : undefined) ?? await unpackInPieces(path, take, sink.signal)
+    const used = (stored.bytes <= SMALL_BYTES ? unpackAtOnce(path, take) : undefined) ?? await whenLargeMay(() => unpackInPieces(path, take, sink.signal))
     if (used !== stored.bytes) return `the object goes on after its end (${stored.bytes - used} bytes too many)`
   } catch (error) {
     const fault = sinkFailed ? undefined : faultBehind(error)

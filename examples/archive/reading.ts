@@ -75,12 +75,30 @@ export async function* readPieces(descriptor: number, size: number, signal?: Abo
   }
 }
 
+let lastLarge: Promise<void> = Promise.resolve()
+
+/**
+ * Large files are taken one after the other on each thread. A compressor takes some 25 MB, and dozens of runs may share the
+ * thread: small files, which are done within one turn of its loop, need no such bound.
+ */
+export async function whenLargeMay<R>(work: () => Promise<R>): Promise<R> {
+  const before = lastLarge
+  let leave: () => void = () => {}
+  lastLarge = new Promise(resolve => { leave = resolve })
+  await before
+  try {
+    return await work()
+  } finally {
+    leave()
+  }
+}
+
 /** SHA-256 of a file with the state it had. A file that changes while it is read gets a hash that storing it will refute. */
 export async function fingerprint(path: Buffer, signal?: AbortSignal): Promise<Fingerprint> {
   using file = openRegularFile(path)
   const state = file.state()
   const hash = createHash('sha256')
   if (state.size <= SMALL_BYTES) hash.update(readWhole(file.descriptor, state.size))
-  else for await (const piece of readPieces(file.descriptor, state.size, signal)) hash.update(piece)
+  else await whenLargeMay(async () => { for await (const piece of readPieces(file.descriptor, state.size, signal)) hash.update(piece) })
   return { ...state, hash: hash.digest('hex') }
 }

@@ -1,3 +1,4 @@
+import type { RunHandle, Troupe } from 'troupe'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from './arguments.ts'
@@ -9,10 +10,12 @@ import { generationFile, keyOf, manifestFile } from './layout.ts'
 import { generationsOf, parseManifest, readManifest } from './manifest.ts'
 import { absolute, checkMarker, isWithin } from './places.ts'
 import { formatCount } from './progress.ts'
-import { finishRestore, stateOfTarget, type RestoreJob } from './restoring.ts'
-import { restoreFolder, type RestoreReport } from './restore-workflows.ts'
+import { finishRestore, stateOfTarget, type RestoreJob, type RestorePlan } from './restoring.ts'
+import { makeFolders, restoreFolder, restoreFolderPart, type RestoreReport } from './restore-workflows.ts'
+import { countDone, numberIn, resultOf } from './resuming.ts'
 import type { Screen } from './screen.ts'
 import { problemLines, restoreSummary } from './summary.ts'
+import type { Tracker } from './tracker.ts'
 
 /** `npm start -- restore OUTPUT FOLDER`: into a folder that is new, empty, or the same restore's, interrupted. */
 export async function restore(command: Command & { readonly command: 'restore' }, screen: Screen): Promise<number> {
@@ -25,7 +28,7 @@ export async function restore(command: Command & { readonly command: 'restore' }
     threads: command.threads,
     screen,
     firstPhase: 'restoring',
-    begin: troupe => troupe.start(restoreFolder, [job], { id: 'restore' })
+    begin: (troupe, tracker) => beginRestore(troupe, tracker, job, screen)
   })
   if (ending.kind !== 'finished') {
     const { lines, exitCode } = endingLines(ending, 'the same command goes on from here')
@@ -36,6 +39,16 @@ export async function restore(command: Command & { readonly command: 'restore' }
   const { problems } = ending.result
   for (const line of [...restoreSummary(ending.result, (Date.now() - startedAtMs) / 1000, job.folder), ...problemLines(problems)]) screen.print(line)
   return problems.length === 0 ? 0 : 1
+}
+
+async function beginRestore(troupe: Troupe, tracker: Tracker, job: RestoreJob, screen: Screen): Promise<RunHandle<RestoreReport>> {
+  const handle = await troupe.start(restoreFolder, [job], { id: 'restore' }) // attaches to the one that is there
+  const plan = await resultOf<RestorePlan>(troupe, handle.id, makeFolders.stepName)
+  if (plan === undefined) return handle
+  const done = await countDone(troupe, handle.id, restoreFolderPart.workflowName, result => ({ items: numberIn(result, 'files'), bytes: numberIn(result, 'bytes') }))
+  screen.print(`resuming: ${formatCount(done.items)} of ${formatCount(plan.files)} files were already restored`)
+  tracker.startFrom('restoring', done, { items: plan.files, bytes: plan.bytes })
+  return handle
 }
 
 /** Reads and checks the manifest before the first byte is written. */

@@ -1,30 +1,36 @@
-import { currentStep, startChild, step, workflow } from 'troupe/workflow'
+import { currentStep, step, workflow } from 'troupe/workflow'
 import { DISK_STEP, isDiskFull, reasonOf, withReasons, type Problem } from './failures.ts'
+import { inLanes } from './lanes.ts'
 import { announce, type Totals } from './news.ts'
-import { finishTree, planRestore, restorePart, type RestoreJob, type RestorePlan } from './restoring.ts'
+import { finishTree, planRestore, restorePart, type RestoredPart, type RestoreJob, type RestorePlan } from './restoring.ts'
 
 /** Bringing a folder back, as durable runs: killed at any moment, the same command goes on. */
 
 const PARTS_AT_ONCE = 16
 
-const makeFolders = step(async function makeFolders(job: RestoreJob): Promise<RestorePlan> {
+export const makeFolders = step(async function makeFolders(job: RestoreJob): Promise<RestorePlan> {
   const plan = await withReasons(job.output, () => planRestore(job))
   announce({ type: 'phase', phase: 'restoring', totals: { items: plan.files, bytes: plan.bytes } })
   return plan
 }, DISK_STEP)
 
-const restoreFiles = step(async function restoreFiles(job: RestoreJob, part: number, totals: Totals): Promise<Problem[]> {
+const restoreFiles = step(async function restoreFiles(job: RestoreJob, part: number, totals: Totals): Promise<RestoredPart> {
   const done = { items: 0, bytes: 0 }
-  const tell = (items: number, bytes: number): void => announce({ type: 'work', phase: 'restoring', items, bytes, totals })
-  try {
-    return await withReasons(job.output, () => restorePart(job, part, currentStep()?.signal, bytes => {
+  let current = job.folder
+  const tell = (items: number, bytes: number): void => announce({ type: 'work', phase: 'restoring', items, bytes, totals, path: current })
+  const follower = {
+    begin: (path: string) => { current = path },
+    end: (bytes: number) => {
       done.items += 1
       done.bytes += bytes
       tell(1, bytes)
-    }))
+    }
+  }
+  try {
+    return await withReasons(job.output, () => restorePart(job, part, currentStep()?.signal, follower))
   } catch (error) {
     tell(-done.items, -done.bytes)
-    if (isDiskFull(error)) announce({ type: 'disk-full', path: job.folder })
+    if (isDiskFull(error)) announce({ type: 'disk-full', path: current })
     throw error
   }
 }, DISK_STEP)
@@ -33,7 +39,7 @@ const finishFolders = step(async function finishFolders(job: RestoreJob): Promis
   return await finishTree(job)
 }, DISK_STEP)
 
-export const restoreFolderPart = workflow(async function restoreFolderPart(job: RestoreJob, part: number, totals: Totals): Promise<Problem[]> {
+export const restoreFolderPart = workflow(async function restoreFolderPart(job: RestoreJob, part: number, totals: Totals): Promise<RestoredPart> {
   return await restoreFiles(job, part, totals)
 })
 
@@ -45,13 +51,13 @@ export const restoreFolder = workflow(async function restoreFolder(job: RestoreJ
   const plan = await makeFolders(job)
   const totals = { items: plan.files, bytes: plan.bytes }
   const problems: Problem[] = []
-  const atWork: Promise<void>[] = []
-  for (let part = 0; part < plan.parts; part += 1) {
-    if (atWork.length >= PARTS_AT_ONCE) await atWork.shift()
-    const child = await startChild(restoreFolderPart, [job, part, totals])
-    atWork.push(child.result().then(found => { problems.push(...found) }, (error: unknown) => { problems.push({ path: `part ${part}`, reason: reasonOf(error) }) }))
-  }
-  await Promise.all(atWork)
+  await inLanes(plan.parts, PARTS_AT_ONCE, async part => {
+    try {
+      problems.push(...(await restoreFolderPart(job, part, totals)).problems)
+    } catch (error) {
+      problems.push({ path: `part ${part}`, reason: reasonOf(error) })
+    }
+  })
   problems.push(...await finishFolders(job))
   return { ...plan, problems }
 })

@@ -61,18 +61,30 @@ export function cutIntoParts(files: readonly FileEntry[]): FileEntry[][] {
   return parts
 }
 
+export interface Follower {
+  begin(path: string): void
+  end(bytes: number): void
+}
+
+export interface RestoredPart {
+  readonly files: number
+  readonly bytes: number
+  readonly problems: readonly Problem[]
+}
+
 /** Brings back the files of one part. What is wrong with one does not keep the others. */
-export async function restorePart(job: RestoreJob, part: number, signal?: AbortSignal, onFile: (bytes: number) => void = () => {}): Promise<Problem[]> {
+export async function restorePart(job: RestoreJob, part: number, signal?: AbortSignal, follower?: Follower): Promise<RestoredPart> {
   // This program's own file, written whole from a manifest that was checked.
   const files = JSON.parse(readFileSync(partFile(job, part), 'utf8')) as FileEntry[]
   const problems: Problem[] = []
   for (const file of files) {
     signal?.throwIfAborted()
+    follower?.begin(file.path)
     const reason = await restoreFile(job, file, signal)
     if (reason !== undefined) problems.push({ path: file.path, reason })
-    onFile(file.size)
+    follower?.end(file.size)
   }
-  return problems
+  return { files: files.length, bytes: files.reduce((sum, file) => sum + file.size, 0), problems }
 }
 
 /** The reason why the file could not be brought back. It appears whole or not at all. */

@@ -4,6 +4,7 @@ import {
   type ArchiveJob, type ManifestSummary, type Outcome, type Plan, type StartedJob, type StoreOutcome, type StoreRequest
 } from './archiving.ts'
 import { DISK_STEP, isDiskFull, reasonOf, withReasons, type Problem } from './failures.ts'
+import { inLanes } from './lanes.ts'
 import { announce, type Totals } from './news.ts'
 import type { Fingerprint } from './reading.ts'
 import { checkObjects, nameDamage, planVerification, type CheckedObjects, type DamagedObject, type VerifyPlan } from './verifying.ts'
@@ -85,7 +86,7 @@ export const archiveFile = workflow(async function archiveFile(job: StartedJob, 
   } catch (error) {
     return { status: 'not-archived', path, reason: reasonOf(error) }
   } finally {
-    announce({ type: 'work', phase: 'archiving', items: 1, bytes: 0 })
+    announce({ type: 'work', phase: 'archiving', items: 1, bytes: 0, path })
   }
 })
 
@@ -132,14 +133,11 @@ export const archiveFolder = workflow(async function archiveFolder(request: Arch
   const job = { ...request, startedAtMs: await now() }
   const plan = await listFiles(job)
   const failed: FailedPart[] = []
-  await inWindow(plan.parts, PARTS_AT_ONCE, async part => {
-    const child = await startChild(archivePart, [job, part])
-    return async () => {
-      try {
-        await child.result()
-      } catch (error) {
-        failed.push({ part, reason: reasonOf(error) })
-      }
+  await inLanes(plan.parts, PARTS_AT_ONCE, async part => {
+    try {
+      await archivePart(job, part)
+    } catch (error) {
+      failed.push({ part, reason: reasonOf(error) })
     }
   })
   const manifest = await publishManifest(job, plan, failed)
@@ -147,17 +145,6 @@ export const archiveFolder = workflow(async function archiveFolder(request: Arch
   await cleanUp(job.output)
   return { manifest, verification }
 })
-
-/** Starts `count` pieces of work in order, with at most `width` of them unfinished; the oldest makes room for the next. */
-async function inWindow(count: number, width: number, begin: (index: number) => Promise<() => Promise<void>>): Promise<void> {
-  const atWork: Promise<void>[] = []
-  for (let index = 0; index < count; index += 1) {
-    if (atWork.length >= width) await atWork.shift()
-    const finish = await begin(index)
-    atWork.push(finish())
-  }
-  await Promise.all(atWork)
-}
 
 // ---- verification ------------------------------------------------------------------------------------------------
 
@@ -194,15 +181,12 @@ export const verifyArchive = workflow(async function verifyArchive(output: strin
   const plan = await planChecks(output)
   const damaged: DamagedObject[] = plan.missing.map(hash => ({ hash, reason: 'the object is missing' }))
   const unchecked: Problem[] = []
-  await inWindow(plan.parts.length, PARTS_AT_ONCE * 4, async index => {
+  await inLanes(plan.parts.length, PARTS_AT_ONCE * 4, async index => {
     const prefixes = plan.parts[index] ?? []
-    const child = await startChild(verifyPart, [output, prefixes, plan.totals])
-    return async () => {
-      try {
-        damaged.push(...(await child.result()).damaged)
-      } catch (error) {
-        unchecked.push({ path: `objects/${prefixes.join(', objects/')}`, reason: `could not be checked: ${reasonOf(error)}` })
-      }
+    try {
+      damaged.push(...(await verifyPart(output, prefixes, plan.totals)).damaged)
+    } catch (error) {
+      unchecked.push({ path: `objects/${prefixes.join(', objects/')}`, reason: `could not be checked: ${reasonOf(error)}` })
     }
   })
   const named = damaged.length === 0 ? [] : await findOwners(output, damaged.toSorted((left, right) => left.hash < right.hash ? -1 : 1))

@@ -30,6 +30,8 @@ export async function runSupervisorThread(
     Atomics.store(control, CONTROL.state, state)
     Atomics.notify(control, CONTROL.state)
   }
+  // Also when this thread dies of an error: it is in no commit then, and the end of the process need not wait for it.
+  process.once('exit', () => { setState(CONTROL_STATE.closed) })
   const out = new Outbox(port)
   const early: HostMessage[] = []
   let store: Store | undefined

@@ -1,8 +1,7 @@
 import t from 'tap'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { readTrace } from '../fixtures/trace.ts'
+import { spawnHost } from './host-process.ts'
 import { placesOf } from './threads.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/crash/blocked-host.js', import.meta.url))
@@ -14,9 +13,8 @@ t.setTimeout(120_000)
 
 t.test("while the host's event loop stands still for seconds, steps, timers, retries, timeouts and children go on", async t => {
   const { store, trace } = placesOf(t)
-  const host = spawn(process.execPath, [HOST, store, trace, String(BLOCKED_MS)], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, NODE_V8_COVERAGE: undefined } })
-  const [code] = await once(host, 'close') as [number | null]
-  t.equal(code, 0)
+  const host = spawnHost(HOST, [store, trace, String(BLOCKED_MS)])
+  t.equal(await host.ended, 0, host.text())
 
   const facts = readTrace(trace) as Fact[]
   const blockedMs = facts.find(({ what }) => what === 'blocked')!.atMs

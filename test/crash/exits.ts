@@ -1,6 +1,4 @@
 /** Trials of one way in which a host ends: no hang, no abort, nothing acknowledged lost, and the store opens again. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -9,6 +7,7 @@ import type { Test } from 'tap'
 import { Troupe } from 'troupe'
 import { chanceOf, seedOf } from '../chance.ts'
 import { recordingLogger } from '../harness.ts'
+import { spawnHost } from './host-process.ts'
 import { repeats } from './repeats.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/crash/exit-host.js', import.meta.url))
@@ -29,6 +28,7 @@ export const WAYS = {
   sigterm: { name: 'sigterm', ends: 'SIGTERM' },
   sigint: { name: 'sigint', ends: 'SIGINT' },
   sigintHandled: { name: 'sigint-handled', ends: 130 },
+  supervisorDead: { name: 'supervisor-dead', ends: 7 },
   unref: { name: 'unref', ends: 0 },
 } as const satisfies Record<string, Way>
 
@@ -49,21 +49,16 @@ export async function tryEndings(t: Test, way: Way, phase: 'working' | 'starting
   await keptPromises(t, store, lines)
 }
 
-/** Its exit code, the signal it died of, or 'hangs'. */
+/** How it ended, or 'hangs'. */
 async function endOf(args: readonly string[]): Promise<{ readonly ended: number | NodeJS.Signals | 'hangs' | null, readonly text: string }> {
-  const child = spawn(process.execPath, [HOST, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_V8_COVERAGE: undefined } })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece: string) => { text += piece })
-  const closed = once(child, 'close')
+  const host = spawnHost(HOST, args)
   const limit = new AbortController()
-  const isHanging = await Promise.race([closed.then(() => false), wait(HANG_MS, true, { signal: limit.signal }).catch(() => false)])
+  const hangs = wait(HANG_MS, 'hangs' as const, { signal: limit.signal }).catch(() => null)
+  const ended = await Promise.race([host.ended, hangs])
   limit.abort()
-  if (isHanging) {
-    child.kill('SIGKILL')
-    await closed
-    return { ended: 'hangs', text }
-  }
-  return { ended: child.signalCode ?? child.exitCode, text }
+  if (ended === 'hangs') host.kill()
+  await host.ended
+  return { ended, text: host.text() }
 }
 
 async function keptPromises(t: Test, store: string, lines: readonly string[]): Promise<void> {

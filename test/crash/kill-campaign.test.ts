@@ -1,7 +1,5 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -12,6 +10,8 @@ import { planOf } from '../fixtures/crash/campaign-plan.ts'
 import { readLines } from '../fixtures/crash/log.ts'
 import type { Line } from '../fixtures/crash/log.ts'
 import { attemptsEntered, outcomes, ranAfterAcknowledgement, wrongAttempts } from './campaign-checks.ts'
+import { spawnHost } from './host-process.ts'
+import type { Host } from './host-process.ts'
 import { repeats } from './repeats.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/crash/campaign-host.js', import.meta.url))
@@ -21,21 +21,8 @@ const RUNS = KILLS * 2
 
 t.setTimeout((60 + KILLS * 15) * 1000)
 
-interface Host {
-  readonly ended: Promise<unknown>
-  readonly errors: () => string
-  kill(): void
-  readonly exitCode: () => number | null
-}
-
 function startHost(folder: string, boot: number, allowed: number, mode: 'until-killed' | 'finish'): Host {
-  const child = spawn(process.execPath, [HOST, join(folder, 'store'), String(RUNS), String(allowed), mode], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, NODE_V8_COVERAGE: undefined, CAMPAIGN_LOG: join(folder, 'log'), CAMPAIGN_BOOT: String(boot) },
-  })
-  let text = ''
-  child.stderr.setEncoding('utf8').on('data', (piece: string) => { text += piece })
-  return { ended: once(child, 'close'), errors: () => text, kill: () => { child.kill('SIGKILL') }, exitCode: () => child.exitCode }
+  return spawnHost(HOST, [join(folder, 'store'), String(RUNS), String(allowed), mode], { CAMPAIGN_LOG: join(folder, 'log'), CAMPAIGN_BOOT: String(boot) })
 }
 
 function newCampaign(top: string, name: string): string {
@@ -47,8 +34,7 @@ function newCampaign(top: string, name: string): string {
 
 async function finish(t: Test, folder: string, boot: number): Promise<readonly Line[]> {
   const host = startHost(folder, boot, RUNS, 'finish')
-  await host.ended
-  t.equal(host.exitCode(), 0, `the last host ends by itself: ${host.errors()}`)
+  t.equal(await host.ended, 0, `the last host ends by itself: ${host.text()}`)
   return readLines(join(folder, 'log'))
 }
 
@@ -61,8 +47,8 @@ t.test(`a host killed ${KILLS} times at any moment loses nothing, repeats nothin
 
   for (let boot = 1; boot <= KILLS; boot++) {
     const host = startHost(wild, boot, Math.ceil(RUNS * boot / KILLS), 'until-killed')
-    await momentToKill(join(wild, 'log'), boot, chance, host.ended)
-    t.equal(host.exitCode(), null, `boot ${boot} lives until it is killed: ${host.errors()}`)
+    await momentToKill(join(wild, 'log'), boot, chance, host)
+    t.notOk(host.isOver(), `boot ${boot} lives until it is killed: ${host.text()}`)
     host.kill()
     await host.ended
   }
@@ -83,15 +69,13 @@ t.test(`a host killed ${KILLS} times at any moment loses nothing, repeats nothin
 })
 
 /** Half of the moments are so many lines of progress after the opening, half so many milliseconds after the start of the process. */
-async function momentToKill(log: string, boot: number, chance: Chance, ended: Promise<unknown>): Promise<void> {
-  let isOver = false
-  void ended.then(() => { isOver = true })
+async function momentToKill(log: string, boot: number, chance: Chance, host: Host): Promise<void> {
   const byProgress = chance.next() < 0.5
   const amount = byProgress ? 1 + chance.below(40) : chance.below(900)
-  if (!byProgress) return void await Promise.race([wait(amount), ended])
+  if (!byProgress) return void await Promise.race([wait(amount), host.ended])
   const sizeBefore = statSync(log).size
   for (;;) {
-    if (isOver) return
+    if (host.isOver()) return
     if (statSync(log).size > sizeBefore) {
       const fresh = readLinesSoFar(log).filter(line => line.boot === boot)
       if (fresh.length >= amount || fresh.some(({ type }) => type === 'quiet')) return

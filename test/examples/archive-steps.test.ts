@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { cutIntoParts, fingerprintOf, publish, readPart, storeContents, writeOutcomes, writePlan, type Archived, type Outcome, type StartedJob } from '../../examples/archive/archiving.ts'
 import { codeOf, reasonOf } from '../../examples/archive/failures.ts'
 import { bytesFromName, pathBelow } from '../../examples/archive/file-names.ts'
+import { inLanes } from '../../examples/archive/lanes.ts'
 import { manifestFile, objectFile, objectsFolder, workFolder } from '../../examples/archive/layout.ts'
 import { readManifest } from '../../examples/archive/manifest.ts'
 import { checkObjects, nameDamage, planVerification } from '../../examples/archive/verifying.ts'
@@ -228,4 +229,20 @@ t.test('a name that is not UTF-8 is archived under its bytes', async t => {
   writeFileSync(Buffer.concat([Buffer.from(`${job.folder}/`), bytesFromName(name)]), 'x')
   t.match(await archiveAll(job), { files: 1, problems: 0 })
   t.equal(readManifest(manifestFile(job.output)).entries[1]?.path, name)
+})
+
+t.test('lanes do all the work once, in order, and never more at once than there are', async t => {
+  const begun: number[] = []
+  let atOnce = 0
+  let most = 0
+  await inLanes(20, 3, async index => {
+    begun.push(index)
+    most = Math.max(most, atOnce += 1)
+    for (let turn = 0; turn < index % 4; turn += 1) await Promise.resolve()
+    atOnce -= 1
+  })
+  t.same(begun, Array.from({ length: 20 }, (_, index) => index))
+  t.equal(most, 3)
+  await inLanes(0, 3, async () => { t.fail('there is nothing to do') })
+  await t.rejects(inLanes(3, 2, async () => { throw new Error('as it is') }), /as it is/)
 })
