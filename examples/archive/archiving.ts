@@ -64,8 +64,8 @@ export function cutIntoParts(files: readonly ListedFile[], partFiles = PART_FILE
 }
 
 /** Lists the folder and writes down what is to be done, part by part. */
-export async function writePlan(job: ArchiveJob, onEntry: (entries: number) => void): Promise<Plan> {
-  const listing = listFolder(job.folder, job.output, onEntry)
+export async function writePlan(job: ArchiveJob, onFiles: (files: number) => void): Promise<Plan> {
+  const listing = listFolder(job.folder, job.output, onFiles)
   mkdirSync(jobFolder(job), { recursive: true })
   const parts = cutIntoParts(listing.files)
   for (const [part, files] of parts.entries()) await writeWhole(partFile(job, part), [JSON.stringify(files)])

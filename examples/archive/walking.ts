@@ -22,7 +22,7 @@ interface MutableListing { files: ListedFile[], others: (FolderEntry | LinkEntry
  * What cannot be read is a problem by name and the rest goes on; only `folder` itself must be readable.
  * @param skip absolute path that is not entered: the archive, where it lies inside the folder
  */
-export function listFolder(folder: string, skip: string, onEntry: (entries: number) => void = () => {}): Listing {
+export function listFolder(folder: string, skip: string, onFiles: (files: number) => void = () => {}): Listing {
   const listing: MutableListing = { files: [], others: [], problems: [] }
   const pending = ['.']
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
@@ -30,7 +30,7 @@ export function listFolder(folder: string, skip: string, onEntry: (entries: numb
       const below = path === '.' ? name : `${path}/${name}`
       if (`${folder === '/' ? '' : folder}/${below}` !== skip && addEntry(folder, below, listing) === 'enter') pending.push(below)
     }
-    onEntry(listing.files.length + listing.others.length)
+    onFiles(listing.files.length)
   }
   return listing
 }

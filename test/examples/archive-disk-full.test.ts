@@ -1,19 +1,18 @@
 import t from 'tap'
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { look, mustEnd } from './archive-program.ts'
+import { look, mustEnd, system } from './archive-program.ts'
 
 /** A disk of its own, so that it can be filled; undefined where that is not allowed. */
 function mountDisk(folder: string, mebibytes: number): ((mebibytes: number) => void) | undefined {
   mkdirSync(folder, { recursive: true })
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder], { stdio: 'ignore' })
+    system('mount', '-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', folder)
   } catch {
     return undefined
   }
-  return size => { execFileSync('mount', ['-o', `remount,size=${size}m`, folder]) }
+  return size => { system('mount', '-o', `remount,size=${size}m`, folder) }
 }
 
 t.test('a full disk: what did not fit is named, nothing is lost, and with more room the same command goes on', async t => {
@@ -36,6 +35,6 @@ t.test('a full disk: what did not fit is named, nothing is lost, and with more r
     resize(60)
     await mustEnd(t, [folder, output], 1, /disk has \d+ MiB left/)
   } finally {
-    execFileSync('umount', [disk])
+    system('umount', disk)
   }
 })

@@ -1,8 +1,7 @@
 import t from 'tap'
-import { execFileSync } from 'node:child_process'
 import { appendFileSync, chmodSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { interrupt, look, makeFolder, mustEnd } from './archive-program.ts'
+import { interrupt, look, makeFolder, mustEnd, system } from './archive-program.ts'
 
 t.test('files that vanish or change meanwhile are named, and the rest is archived', async t => {
   const top = t.testdir({})
@@ -40,7 +39,7 @@ t.test('an unreadable file is named with the reason, and the rest is archived', 
 
 t.test('a thing that cannot be archived is named', async t => {
   const top = t.testdir({ in: { file: 'x' } })
-  execFileSync('mkfifo', [join(top, 'in', 'pipe')])
+  system('mkfifo', join(top, 'in', 'pipe'))
   await mustEnd(t, [join(top, 'in'), join(top, 'out')], 1, /pipe: a pipe cannot be archived/, /1 problem:/)
 })
 

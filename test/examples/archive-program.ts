@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
@@ -89,4 +89,9 @@ export async function interrupt(args: readonly string[], output: string, ...sign
     await until(() => countObjects(output) > before, ended)
     for (const signal of signals) stop(signal)
   })
+}
+
+/** Runs a command of the system, quietly; throws when it fails. */
+export function system(command: string, ...args: readonly string[]): void {
+  execFileSync(command, args, { stdio: 'ignore' })
 }

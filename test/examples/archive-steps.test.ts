@@ -1,6 +1,5 @@
 import t from 'tap'
 import { appendFileSync, chmodSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { cutIntoParts, fingerprintOf, publish, readPart, storeContents, writeOutcomes, writePlan, type Archived, type Outcome, type StartedJob } from '../../examples/archive/archiving.ts'
 import { codeOf, reasonOf } from '../../examples/archive/failures.ts'
@@ -10,6 +9,7 @@ import { manifestFile, objectFile, objectsFolder, workFolder } from '../../examp
 import { readManifest } from '../../examples/archive/manifest.ts'
 import { checkObjects, nameDamage, planVerification } from '../../examples/archive/verifying.ts'
 import { listFolder } from '../../examples/archive/walking.ts'
+import { system } from './archive-program.ts'
 
 const isRoot = process.getuid?.() === 0
 
@@ -50,7 +50,7 @@ t.test('a folder is listed with hard names, links, empty folders, and without th
   writeFileSync(pathBelow(join(top, 'in'), 'bad\udcff'), 'd')
   symlinkSync('nowhere', join(top, 'in', 'dangling'))
   symlinkSync('.', join(top, 'in', 'deep', 'loop'))
-  execFileSync('mkfifo', [join(top, 'in', 'pipe')])
+  system('mkfifo', join(top, 'in', 'pipe'))
   const listing = listFolder(join(top, 'in'), join(top, 'in', 'out'))
   t.same(listing.files.map(file => file.path).sort(), ['a.txt', 'bad\udcff', 'deep/er/ü日', 'new\nline'])
   t.same(listing.others.map(entry => `${entry.type} ${entry.path}`).sort(), ['folder .', 'folder deep', 'folder deep/er', 'folder empty', 'link dangling', 'link deep/loop'])
@@ -80,7 +80,7 @@ t.test('parts are bounded, large files come first, and none is lost', async t =>
 t.test('only a regular file is opened, and opening never waits', async t => {
   const job = makeJob(t.testdir({}))
   symlinkSync('x', join(job.folder, 'link'))
-  execFileSync('mkfifo', [join(job.folder, 'pipe')])
+  system('mkfifo', join(job.folder, 'pipe'))
   mkdirSync(join(job.folder, 'folder'))
   await t.rejects(fingerprintOf(job, 'link'), { code: 'ELOOP' })
   await t.rejects(fingerprintOf(job, 'pipe'), { code: 'ENXIO' })
