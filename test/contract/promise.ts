@@ -65,6 +65,13 @@ export type Given = [
   Nothing<LostToCaller<promised.Logger, built.Logger>>,
   Nothing<LostToWriter<promised.StartOptions, built.StartOptions>>,
   Nothing<LostToWriter<promised.RunFilter, built.RunFilter>>,
+  Nothing<LostToWriter<promised.QueueOptions, built.QueueOptions>>,
+  Nothing<LostToWriter<promised.ScheduleOptions, built.ScheduleOptions>>,
+  Nothing<LostToWriter<Options<promised.RunHandle<number>['send'], 1>, Options<built.RunHandle<number>['send'], 1>>>,
+  Nothing<LostToWriter<Options<promised.RunHandle<number>['getEvent'], 1>, Options<built.RunHandle<number>['getEvent'], 1>>>,
+  Nothing<LostToWriter<Options<promised.RunHandle<number>['readStream'], 1>, Options<built.RunHandle<number>['readStream'], 1>>>,
+  Nothing<LostToWriter<Options<promised.RunHandle<number>['fork'], 0>, Options<built.RunHandle<number>['fork'], 0>>>,
+  Nothing<LostToWriter<Options<promised.Troupe['prune'], 0>, Options<built.Troupe['prune'], 0>>>,
   Nothing<LostToCaller<promised.RunHandle<number>, built.RunHandle<number>>>,
   Nothing<LostToWriter<Options<promised.RunHandle<number>['result'], 0>, Options<built.RunHandle<number>['result'], 0>>>,
   Nothing<LostToWriter<Options<promised.RunHandle<number>['cancel'], 0>, Options<built.RunHandle<number>['cancel'], 0>>>,
@@ -83,6 +90,9 @@ export type WorkflowClasses = Nothing<LostToCatcher<typeof promisedWorkflow, typ
 export type WorkflowGiven = [
   Nothing<LostToWriter<promisedWorkflow.StepOptions, builtWorkflow.StepOptions>>,
   Nothing<LostToWriter<promisedWorkflow.WorkflowOptions<[string, number]>, builtWorkflow.WorkflowOptions<[string, number]>>>,
+  Nothing<LostToWriter<Options<typeof promisedWorkflow.receive, 0>, Options<typeof builtWorkflow.receive, 0>>>,
+  Nothing<LostToWriter<Options<typeof promisedWorkflow.send, 2>, Options<typeof builtWorkflow.send, 2>>>,
+  Nothing<LostToWriter<Options<typeof promisedWorkflow.getEvent, 2>, Options<typeof builtWorkflow.getEvent, 2>>>,
   Nothing<LostToWriter<Options<typeof promisedWorkflow.startChild, 2>, Options<typeof builtWorkflow.startChild, 2>>>,
   Nothing<LostToWriter<ConstructorParameters<typeof promisedWorkflow.RetryAfterError>[1], ConstructorParameters<typeof builtWorkflow.RetryAfterError>[1]>>,
   Nothing<LostToCaller<typeof promisedWorkflow, typeof builtWorkflow>>,
@@ -103,11 +113,12 @@ export function assignable(
   const workflow: typeof promisedWorkflow.workflow = workflowModule.workflow
   const runStep: typeof promisedWorkflow.runStep = workflowModule.runStep
   const startChild: typeof promisedWorkflow.startChild = workflowModule.startChild
+  const { receive, send, setEvent, getEvent, writeStream, closeStream, patched }: Pick<typeof promisedWorkflow, 'receive' | 'send' | 'setEvent' | 'getEvent' | 'writeStream' | 'closeStream' | 'patched'> = workflowModule
   const registerError: typeof promisedWorkflow.registerError = workflowModule.registerError
   const retryAfter: typeof promisedWorkflow.RetryAfterError = workflowModule.RetryAfterError
   const nonRetryable: typeof promisedWorkflow.NonRetryableError = workflowModule.NonRetryableError
   const open: typeof promised.Troupe.open = options => Troupe.open(options)
   const handle: promised.RunHandle<number> = run
   const opened: promised.Troupe = troupe
-  return [step, workflow, runStep, startChild, registerError, retryAfter, nonRetryable, open, handle, opened]
+  return [step, workflow, runStep, startChild, registerError, retryAfter, nonRetryable, open, handle, opened, receive, send, setEvent, getEvent, writeStream, closeStream, patched]
 }

@@ -75,6 +75,10 @@ export interface RunHandle<R> {
   steps(): Promise<readonly StepInfo[]>
   cancel(options?: { readonly graceSeconds?: number, readonly children?: boolean }): Promise<void>
   resume(): Promise<void>
+  send(message: unknown, options?: { readonly topic?: string, readonly idempotencyKey?: string }): Promise<void>
+  getEvent<T = unknown>(key: string, options?: { readonly timeoutSeconds?: number }): Promise<T | undefined>
+  readStream<T = unknown>(key: string, options?: { readonly from?: number, readonly signal?: AbortSignal }): AsyncIterable<T>
+  fork(options: { readonly beforeStep: number, readonly id?: string }): Promise<RunHandle<R>>
 }
 
 export interface RunFilter {
@@ -90,6 +94,21 @@ export interface RunFilter {
   readonly order?: 'newest-first' | 'oldest-first'
   readonly limit?: number
   readonly values?: boolean
+}
+
+export interface QueueOptions {
+  readonly concurrency?: number
+  readonly hostConcurrency?: number
+  readonly keyConcurrency?: number
+  readonly rateLimit?: { readonly limit: number, readonly periodSeconds: number }
+}
+
+export interface ScheduleOptions {
+  readonly cron?: string
+  readonly everySeconds?: number
+  readonly timezone?: string
+  readonly missed?: 'skip' | 'last' | 'all'
+  readonly queue?: string
 }
 
 export interface TroupeStats {
@@ -109,6 +128,11 @@ export declare class Troupe implements AsyncDisposable {
   get<R = unknown>(id: string): Promise<RunHandle<R>>
   list(filter?: RunFilter): AsyncIterable<RunInfo>
   count(filter?: RunFilter): Promise<number>
+  setQueue(name: string, options: QueueOptions): Promise<void>
+  setSchedule<A extends unknown[]>(name: string, workflow: ((...args: A) => unknown) | string, args: A, options: ScheduleOptions): Promise<void>
+  removeSchedule(name: string): Promise<void>
+  prune(options: { readonly finishedBefore: Date, readonly status?: readonly RunStatus[] }): Promise<{ readonly runs: number }>
+  backup(folder: string): Promise<void>
   stats(): Promise<TroupeStats>
   close(options?: { readonly mode?: 'drain' | 'abandon', readonly timeoutSeconds?: number }): Promise<void>
   unref(): this

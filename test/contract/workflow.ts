@@ -47,6 +47,14 @@ export declare function random(): Promise<number>
 export declare function randomUUID(): Promise<string>
 export declare function startChild<A extends unknown[], R>(workflow: (...args: A) => R, args: A, options?: { readonly id?: string, readonly queue?: string, readonly timeoutSeconds?: number | null }): Promise<{ readonly id: string, result(): Promise<Awaited<R>> }>
 
+export declare function receive<T = unknown>(options?: { readonly topic?: string, readonly timeoutSeconds?: number }): Promise<T | undefined>
+export declare function send(runId: string, message: unknown, options?: { readonly topic?: string }): Promise<void>
+export declare function setEvent(key: string, value: unknown): Promise<void>
+export declare function getEvent<T = unknown>(runId: string, key: string, options?: { readonly timeoutSeconds?: number }): Promise<T | undefined>
+export declare function writeStream(key: string, value: unknown): Promise<void>
+export declare function closeStream(key: string): Promise<void>
+export declare function patched(name: string): Promise<boolean>
+
 export declare function registerError(...classes: (new (...args: never[]) => Error)[]): void
 export declare class NonRetryableError extends Error {}
 export declare class RetryAfterError extends Error { constructor(message: string, options: { readonly afterSeconds: number, readonly cause?: unknown }) }
