@@ -30,8 +30,7 @@ export class Timers {
 
   /** A timer that is in the store now. Timers are never taken back: one that no longer holds is ignored when it is due. */
   arm(row: TimerRow): void {
-    // The row at the horizon itself was read: set again as it rings, it would not be read once more.
-    if (this.#horizon !== undefined && isBefore(this.#horizon, row)) return
+    if (this.#horizon !== undefined && !isBefore(row, this.#horizon)) return
     this.#near.push(row)
     if (this.#near.size > MOST_IN_MEMORY) this.#horizon = this.#near.keepSmallest(PAGE).at(-1)
     this.#setAlarm()
