@@ -113,8 +113,7 @@ export class Door {
       case 'count-runs':
         return settled(() => store.countRuns(request.query))
       case 'cancel-run':
-        this.#cancel(this.#find(request.id), request.graceMs, request.children)
-        return settled(() => undefined)
+        return this.#cancel([this.#find(request.id)], request.graceMs, request.children, () => { reply(undefined) })
       case 'resume-run':
         this.#resume(this.#find(request.id))
         return settled(() => undefined)
@@ -293,17 +292,25 @@ export class Door {
 
   // ---- control ---------------------------------------------------------------------------------------------------
 
-  #cancel(state: RunState, graceMs: number, children: boolean): void {
-    const { key } = state.meta
-    this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
-    if (!children) return
+  /** Cancels runs, then (with `children`) theirs, a generation a commit: a parent that is ending starts no more. */
+  #cancel(states: readonly RunState[], graceMs: number, children: boolean, done: () => void): void {
+    for (const state of states) this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
+    this.#parts.commits.afterCommit(() => {
+      const next = children ? states.flatMap(state => this.#childrenOf(state.meta.key)) : []
+      if (next.length === 0) done()
+      else this.#cancel(next, graceMs, true, done)
+    })
+  }
+
+  #childrenOf(key: RunKey): RunState[] {
+    const children: RunState[] = []
     for (let after: RunKey | undefined; ;) {
       const page = this.#parts.store.children(key, after, CHILDREN_PAGE)
       for (const child of page) {
-        const childState = this.#parts.runs.get(child)
-        if (childState !== undefined) this.#cancel(childState, graceMs, true)
+        const state = this.#parts.runs.get(child)
+        if (state !== undefined) children.push(state)
       }
-      if (page.length < CHILDREN_PAGE) return
+      if (page.length < CHILDREN_PAGE) return children
       after = page.at(-1)
     }
   }

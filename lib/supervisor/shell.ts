@@ -53,12 +53,15 @@ export class Shell implements AdmissionHost {
   readonly schedules: Schedules
   /** Actors that merely wait, the longest-waiting first: they may be let go. */
   readonly #idle = new Map<RunKey, RunState>()
+  /** Actors that are in their threads: the commit of their admission is done. */
+  readonly #spawned = new Set<RunKey>()
   readonly #refusedAtMs = new Map<RunKey, number>()
   readonly #unknownWorkflows = new Set<string>()
   /** Runs admitted to each thread whose actors are not spawned yet: a store that refuses may hold them up. */
   readonly #admitted = new Map<number, number>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
+  #willAskAgain = false
   readonly #rateAlarms = new Set<string>()
   readonly #alarms = new Set<Alarm>()
   #stopped = false
@@ -108,7 +111,12 @@ export class Shell implements AdmissionHost {
   }
 
   threadEnded(threadId: number, end: ThreadEnd): void {
-    const hit = [...this.#parts.runs.live()].filter(state => state.life.type === 'live' && state.life.threadId === threadId)
+    const bound = [...this.#parts.runs.live()].filter(state => state.life.type === 'live' && state.life.threadId === threadId)
+    // Those that were admitted and not spawned yet had no part in it.
+    const hit = bound.filter(state => this.#spawned.has(state.meta.key))
+    for (const state of bound) {
+      if (!hit.includes(state)) this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was ending', deliberate: true })
+    }
     const { problem, culprit, deliberate } = end
     if (!deliberate) this.#parts.log('warn', { event: 'thread-ended', threadId, actors: hit.length, problem }, `A worker thread with ${hit.length} actors ${problem}.`)
     for (const state of hit) {
@@ -173,7 +181,7 @@ export class Shell implements AdmissionHost {
       if (state.life.type !== 'live' || (threadId !== undefined && state.life.threadId !== threadId)) continue
       const refusedAtMs = this.#refusedAtMs.get(key)
       if (refusedAtMs !== undefined && nowMs - refusedAtMs < REFUSAL_GRACE_MS) {
-        this.later(REFUSAL_GRACE_MS, () => { this.#parts.commits.schedule() })
+        this.#askAgainLater()
         continue
       }
       left--
@@ -215,6 +223,16 @@ export class Shell implements AdmissionHost {
     this.#parts.commits.schedule()
   }
 
+  /** Actors that refused to be let go are asked again: one alarm for all. */
+  #askAgainLater(): void {
+    if (this.#willAskAgain) return
+    this.#willAskAgain = true
+    this.later(REFUSAL_GRACE_MS, () => {
+      this.#willAskAgain = false
+      this.#parts.commits.schedule()
+    })
+  }
+
   #lifeChanged(state: RunState, before: Life): void {
     const { meta, progress, life } = state
     if (life.type === 'queued' && before.type !== 'queued') {
@@ -226,8 +244,10 @@ export class Shell implements AdmissionHost {
       this.#idle.set(meta.key, state)
       if (this.admission.waiting > 0) this.#parts.commits.schedule()
     } else this.#idle.delete(meta.key)
-    if (life.type !== 'live') this.#refusedAtMs.delete(meta.key)
-    else if (this.admission.isReservedFor(life.threadId, meta.key) && !this.mustBeAlone(state)) {
+    if (life.type !== 'live') {
+      this.#refusedAtMs.delete(meta.key)
+      this.#spawned.delete(meta.key)
+    } else if (this.admission.isReservedFor(life.threadId, meta.key) && !this.mustBeAlone(state)) {
       this.admission.release(life.threadId)
       this.#parts.commits.schedule()
     }
@@ -273,7 +293,8 @@ export class Shell implements AdmissionHost {
     const stored = state.journalLength === 0 && state.waits.size === 0 ? undefined : store.loadRun(key)
     const journal = packEntries(stored === undefined ? [] : store.readJournal(key, 0, Number.MAX_SAFE_INTEGER))
     const task = { type: 'spawn-actor', key, incarnation, id, workflow, args, journal, waits: stored?.waits ?? [] } as const
-    if (!pool.spawn(threadId, task)) {
+    if (pool.spawn(threadId, task)) this.#spawned.add(key)
+    else {
       this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was ending', deliberate: true })
     }
   }

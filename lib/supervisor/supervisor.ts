@@ -4,6 +4,7 @@
  */
 import { createHistogram } from 'node:perf_hooks'
 import type { RecordableHistogram } from 'node:perf_hooks'
+import { StoreUnavailableError } from '../errors.ts'
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions, SupervisorStats } from '../protocol/host.ts'
@@ -186,7 +187,8 @@ export class Supervisor {
   }
 
   #refused(error: unknown, attempt: number, retryMs: number): void {
-    if (this.#store.isBroken) {
+    // Tried again is what may pass by itself. Whatever else it is, a new supervisor has to begin from what is durable.
+    if (this.#store.isBroken || !(error instanceof StoreUnavailableError)) {
       this.#deps.emit({ type: 'supervisor-failed', error: refusalBytes(error) })
       void this.stopNow().finally(() => { this.#deps.failed() })
       return
