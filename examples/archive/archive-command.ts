@@ -56,7 +56,11 @@ async function beginArchive(troupe: Troupe, tracker: Tracker, places: Places, qu
   }
   if (newest.status === 'succeeded') screen.print('an archive of this folder is complete; what changed since makes a new generation')
   else screen.print(`the last archive run ended as ${newest.status}; starting anew with what it stored`)
-  return await startArchive(troupe, places, quality, `${prefix}${Number(newest.id.slice(prefix.length)) + 1}`)
+  const beforeThis = new Date()
+  const run = await startArchive(troupe, places, quality, `${prefix}${Number(newest.id.slice(prefix.length)) + 1}`)
+  // The runs of earlier generations are of no use any more. Beside the work, and again at the next start if this one ends before.
+  troupe.prune({ finishedBefore: beforeThis }).catch(() => {})
+  return run
 }
 
 async function startArchive(troupe: Troupe, { folder, output }: Places, quality: number, id: string): Promise<RunHandle<ArchiveReport>> {
