@@ -2,7 +2,7 @@ import t from 'tap'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RunTimeoutError, StepRetriesExhaustedError } from 'troupe'
-import type { failsLast, hurries, sleeps } from '../fixtures/crash/ends.ts'
+import type { failsLast, hurries, naps, sleeps } from '../fixtures/crash/ends.ts'
 import { openTroupe, rejection, until } from '../harness.ts'
 import { countOf, factsOf, placesOf } from './threads.ts'
 
@@ -33,13 +33,16 @@ t.test("a run's deadline counts from its first spawn, over restarts", async t =>
   const { startedAt } = await (await troupe.get(id)).info()
   await troupe.close({ mode: 'abandon' })
   await delay(startedAt!.getTime() + 4000 - Date.now()) // its deadline passes while nobody is there
-  const openedAtMs = Date.now()
   const again = await openTroupe(t, { store, workflows: ENDS })
+  // Were its time counted anew from this opening, a short sleep begun after it would be over first.
+  const sleeper = await again.start<Args<typeof naps>, string>('naps', [2])
   const handle = await again.get(id)
   t.ok(await rejection(handle.result()) instanceof RunTimeoutError)
+  await sleeper.result()
   const info = await handle.info()
   t.same(info.startedAt, startedAt)
-  t.ok(info.finishedAt!.getTime() < openedAtMs + 4000, 'it had not its time anew')
+  t.equal(info.incarnation, 1, 'it was not spawned again for that')
+  t.ok(info.finishedAt! < (await sleeper.info()).finishedAt!, 'it had not its time anew')
 })
 
 t.test('resume() of a failed run forgets the last failed operation and does it again, with fresh attempts', async t => {
