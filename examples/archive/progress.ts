@@ -34,7 +34,7 @@ export function formatBytes(bytes: number): string {
     unit += 1
   }
   const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
-  return `${value.toFixed(digits)} ${UNITS[unit]}`
+  return `${value.toFixed(digits)} ${UNITS[unit] ?? ''}`
 }
 
 /** 0:07, 12:34, 1:02:03. */

@@ -38,6 +38,6 @@ export function problemLines(problems: readonly Problem[], elsewhere?: string): 
     '',
     `${formatCount(problems.length)} ${problems.length === 1 ? 'problem' : 'problems'}:`,
     ...shown.map(problem => `  ${problemLine(problem)}`),
-    ...more > 0 ? [`  and ${formatCount(more)} more, all named in ${elsewhere}`] : []
+    ...more > 0 ? [`  and ${formatCount(more)} more, all named in ${elsewhere ?? 'the manifest'}`] : []
   ]
 }

@@ -52,13 +52,7 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
       writer.f64(body.durationMs)
       return
     case 'child-called':
-      writer.varint(body.index)
-      writer.u8(body.mode === 'start' ? 0 : 1)
-      writer.string(body.workflow)
-      to.value(body.args)
-      to.optionalString(body.id)
-      to.optionalString(body.queue)
-      writer.f64(body.timeoutMs === null ? -2 : body.timeoutMs ?? -1)
+      writeChildCall(to, body)
       return
     case 'child-awaited':
       writer.varint(body.index)
@@ -93,6 +87,17 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
     case 'actor-stuck':
       writer.f64(body.seconds)
   }
+}
+
+function writeChildCall(to: BatchFields, body: Extract<ToSupervisor, { readonly type: 'child-called' }>): void {
+  const { writer } = to
+  writer.varint(body.index)
+  writer.u8(body.mode === 'start' ? 0 : 1)
+  writer.string(body.workflow)
+  to.value(body.args)
+  to.optionalString(body.id)
+  to.optionalString(body.queue)
+  writer.f64(body.timeoutMs === null ? -2 : body.timeoutMs ?? -1)
 }
 
 type MailFact = Extract<ToSupervisor, { readonly type: 'message-sent' | 'receive-called' | 'event-published' | 'event-awaited' | 'stream-written' | 'stream-ended' }>

@@ -1,6 +1,5 @@
 /** What every store must do when runs are deleted. */
 import type { Test } from 'tap'
-import type { RunKey } from '../../lib/model/run.ts'
 import type { Change, RunQuery, Store } from '../../lib/store/contract.ts'
 import type { OpenStore } from './conformance.ts'
 import { listAll } from './conformance-listings.ts'
@@ -141,6 +140,6 @@ export async function conformsInDeletion(t: Test, open: OpenStore): Promise<void
     await store.commit(runs.flatMap(run => [started(run), { type: 'entry-appended', key: run.key, position: 0, entry: bytes(1) } as const]))
     await store.commit(runs.map(deleted))
     t.equal(store.countRuns({ order: 'newest-first' }), 0)
-    t.ok(runs.every(({ key }) => store.readJournal(key as RunKey, 0, 10).length === 0))
+    t.ok(runs.every(({ key }) => store.readJournal(key, 0, 10).length === 0))
   })
 }

@@ -64,8 +64,8 @@ function checkRoom(source: string, folder: string, minFreeBytes: number): void {
   const { bavail, bsize } = statfsSync(folder)
   const needed = data.size + (statSync(folder).dev === data.dev ? minFreeBytes : 0)
   if (bavail * bsize < needed) {
-    const [free, wanted] = [bavail * bsize, needed].map(bytes => Math.ceil(bytes / 2 ** 20))
-    throw new StoreUnavailableError({ store: folder, problem: `its disk has ${free} MiB left, and a backup of "${source}" needs ${wanted} MiB` })
+    const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
+    throw new StoreUnavailableError({ store: folder, problem: `its disk has ${toMiB(bavail * bsize)} MiB left, and a backup of "${source}" needs ${toMiB(needed)} MiB` })
   }
 }
 
