@@ -12,6 +12,11 @@ export function isStorable(name: string): boolean {
   return name !== '' && name.length <= MAX_NAME_BYTES && Buffer.byteLength(name) <= MAX_NAME_BYTES && !LONE_SURROGATE.test(name)
 }
 
+/** The value of a tag may be empty as well: its key has its length. */
+export function isStorableTag(name: string, value: string): boolean {
+  return isStorable(name) && (value === '' || isStorable(value))
+}
+
 /** The doors have validated it already: whoever gets this error went round them. */
 export function assertStorable(what: string, name: string): void {
   if (!isStorable(name)) {

@@ -91,7 +91,7 @@ function assertStorableMeta({ id, workflow, queue, deduplicationId, tags }: RunM
   assertStorable('workflow', workflow)
   for (const name in tags) {
     assertStorable('tag', name)
-    assertStorable('value of a tag', tags[name]!)
+    if (tags[name] !== '') assertStorable('value of a tag', tags[name]!)
   }
   if (queue !== undefined) assertStorable('queue', queue)
   if (deduplicationId !== undefined) assertStorable('deduplication id', deduplicationId)

@@ -11,7 +11,7 @@ async function apart(): Promise<void> {
   const nowMs = Date.now()
   await until('the clock has moved', () => Date.now() > nowMs)
 }
-await (await troupe.start(doubled, [1], { id: 'a/1', tags: { color: 'red', size: 'xl' } })).result()
+await (await troupe.start(doubled, [1], { id: 'a/1', tags: { color: 'red', size: 'xl', urgent: '' } })).result()
 await apart()
 await (await troupe.start(doubled, [2], { id: 'a/2', queue: 'q', tags: { color: 'red' } })).result()
 await apart()
@@ -65,6 +65,8 @@ t.test('each condition selects its runs', async t => {
   await select(t, { parentId: 'nobody' }, [])
   await select(t, { tags: { color: 'red' } }, ['a/1', 'a/2', 'a/3'])
   await select(t, { tags: { color: 'red', size: 'xl' } }, ['a/1'])
+  await select(t, { tags: { urgent: '' } }, ['a/1'])
+  await select(t, { tags: { color: '' } }, [])
   await select(t, { tags: { color: 'green' } }, [])
   await select(t, { tags: {} }, OLDEST_FIRST)
 })

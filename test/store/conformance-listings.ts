@@ -24,7 +24,7 @@ async function thirtyRuns(store: Store): Promise<Started[]> {
     id: `${i % 3 === 0 ? 'mail' : 'order'}/${i}`,
     workflow: i % 4 === 0 ? 'big' : 'small',
     createdAtMs: 100 + (i * 7) % 11,
-    tags: i % 2 === 0 ? { region: 'eu', size: `${i % 3}` } : {},
+    tags: i % 2 === 0 ? { region: 'eu', size: `${i % 3}`, ...(i % 8 === 0 && { urgent: '' }) } : {},
     ...(i % 5 === 0 ? { queue: 'slow' } : i % 5 === 1 ? { queue: 'fast' } : {}),
     ...(i % 6 === 0 ? { parent: { key: root.key, id: 'root', index: i } } : {}),
   }, i % 7 === 0 ? 'running' : 'enqueued'))
@@ -47,6 +47,7 @@ const QUERIES: Readonly<Record<string, { readonly query: Omit<RunQuery, 'order'>
   'a tag that no run has': { query: { tags: { region: 'us' } }, matches: () => false },
   'a tag whose value runs into that of another': { query: { tags: { siz: 'e0' } }, matches: () => false },
   'names that no run can have': { query: { workflows: ['', 'a\ud800'], queues: ['x'.repeat(600)], tags: { region: '' } }, matches: () => false },
+  'a tag without a value': { query: { tags: { urgent: '' } }, matches: ({ meta }) => meta.tags.urgent === '' },
   'one tag': { query: { tags: { region: 'eu' } }, matches: ({ meta }) => meta.tags.region === 'eu' },
   'workflows, of which one is given twice': { query: { workflows: ['big', 'none', 'big'] }, matches: ({ meta }) => meta.workflow === 'big' },
   'a queue, a workflow and a status': {

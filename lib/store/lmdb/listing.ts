@@ -13,7 +13,7 @@ import type { Encoded } from '../../codec/encoded.ts'
 import type { RunKey, RunStatus } from '../../model/run.ts'
 import type { ListedRun, RunPage, RunQuery } from '../contract.ts'
 import { compareCreation, type CreationPlace, decodeCursor, encodeCursor, filterOf, MAX_ROWS_A_PAGE } from '../query.ts'
-import { isStorable } from '../names.ts'
+import { isStorable, isStorableTag } from '../names.ts'
 import { afterPrefix, KeyWriter } from './keys.ts'
 import type { Rows } from './rows.ts'
 import { ALL_RUNS, countOf, labelSection, merged, placesOf, type Section, type Span, statusSection } from './sections.ts'
@@ -92,7 +92,7 @@ function places(rows: Rows, query: RunQuery, parent: RunKey | undefined, from: C
 
 /** The sections that each condition allows. Those that are likely to be rare come first. */
 function sectionsOf({ tags, statuses, queues, workflows }: RunQuery): Section[][] {
-  const each = Object.entries(tags ?? {}).map(([name, value]) => isStorable(name) && isStorable(value) ? [labelSection({ type: 'tag', name, value })] : [])
+  const each = Object.entries(tags ?? {}).map(([name, value]) => isStorableTag(name, value) ? [labelSection({ type: 'tag', name, value })] : [])
   if (statuses !== undefined) each.push([...new Set(statuses)].map(statusSection))
   if (queues !== undefined) each.push(storable(queues).map(name => labelSection({ type: 'queue', name })))
   if (workflows !== undefined) each.push(storable(workflows).map(name => labelSection({ type: 'workflow', name })))
