@@ -31,7 +31,7 @@ export function refusedRuns(changes: readonly Change[], findRun: (id: string) =>
       if (holders.has(id) || findRun(id) !== key) throw new InternalError({ problem: `run ${key} ("${id}") was to be deleted and is not there` })
       holders.set(id, undefined)
       ;(deleted ??= new Set()).add(key)
-    } else assertStorableNames(change)
+    } else if (change.type !== 'entry-appended') assertStorableNames(change)
   }
   if (deleted !== undefined) assertNothingElseOf(deleted, changes)
   return refused ?? NONE
@@ -99,17 +99,12 @@ function assertStorableMeta({ id, workflow, queue, deduplicationId, tags }: RunM
 
 /** Of what is part of a key, or as good as one. */
 function assertStorableNames(change: Change): void {
-  switch (change.type) {
-    case 'awaiter-added': return change.event === undefined ? undefined : assertStorable('event', change.event)
-    case 'message-stored':
-      if (change.idempotencyKey !== undefined) assertStorable('idempotency key', change.idempotencyKey)
-      return change.row.topic === undefined ? undefined : assertStorable('topic', change.row.topic)
-    case 'event-set': return assertStorable('event', change.name)
-    case 'stream-appended':
-    case 'stream-closed': return assertStorable('stream', change.stream)
-    case 'start-counted':
-    case 'start-uncounted': return assertStorable('queue', change.start.queue)
-    case 'setting-put':
-    case 'setting-removed': return assertStorable('name', change.name)
-  }
+  if (change.type === 'awaiter-added') {
+    if (change.event !== undefined) assertStorable('event', change.event)
+  } else if (change.type === 'message-stored') {
+    if (change.idempotencyKey !== undefined) assertStorable('idempotency key', change.idempotencyKey)
+    if (change.row.topic !== undefined) assertStorable('topic', change.row.topic)
+  } else if ('stream' in change) assertStorable('stream', change.stream)
+  else if ('start' in change) assertStorable('queue', change.start.queue)
+  else if ('name' in change) assertStorable('name', change.name)
 }

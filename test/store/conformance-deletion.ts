@@ -25,7 +25,7 @@ function traces(store: Store, { key, meta }: Started): unknown {
 }
 
 /** Everything that a run can have. */
-function fullOf(run: Started, entries: number): Change[] {
+export function fullOf(run: Started, entries: number): Change[] {
   const { key } = run
   return [
     started(run),

@@ -154,8 +154,8 @@ t.test('a record whose bytes were changed is told on reading, with its table and
   const folder = t.testdir()
   await storeIn(folder, { hotJournalBytes: 0 })
   const writer = await openLmdbStore({ folder, durability, hotJournalBytes: 0 })
-  // Each commit folds some of what came before it.
-  for (let position = 3; position < 10; position++) writer.commit([{ type: 'entry-appended', key: 1 as RunKey, position, entry: text('one more') }])
+  // Each commit folds some of what came before it, twice as much as it adds: together more than all there was.
+  for (let position = 3; position < 10; position++) writer.commit([{ type: 'entry-appended', key: 1 as RunKey, position, entry: text('one more '.repeat(1_000)) }])
   await writer.close()
   damage(folder, 'entry 77.1 ')
   const store = await openLmdbStore({ folder, durability })

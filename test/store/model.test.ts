@@ -2,21 +2,26 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { RUN_STATUSES, type RunKey, type RunStatus } from '../../lib/model/run.ts'
-import type { Change, RunQuery, Store } from '../../lib/store/contract.ts'
+import { type Change, type RunQuery, SETTING_KINDS, type SettingKind, type Store } from '../../lib/store/contract.ts'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
 import { createMemoryStore } from '../../lib/store/memory/index.ts'
 import { listAll } from './conformance-listings.ts'
-import { metaOf, moved, plain, progressOf, started, type Started, text } from './runs.ts'
+import { metaOf, plain, progressOf, started, type Started, text } from './runs.ts'
+
+type MailMove = 'message' | 'unmessage' | 'event' | 'stream' | 'close-stream' | 'count' | 'uncount'
 
 /** One thing to do; `run` picks among the runs there are, modulo their number. */
 type Move =
   | { readonly do: 'start', readonly id: number, readonly queue: number, readonly once: number, readonly parent: number, readonly createdAtMs: number, readonly priority: number }
-  | { readonly do: 'move', readonly run: number, readonly status: RunStatus, readonly position: number }
+  | { readonly do: 'move', readonly run: number, readonly status: RunStatus, readonly position: number, readonly holds: boolean }
   | { readonly do: 'append' | 'finish' | 'resume', readonly run: number }
   | { readonly do: 'forget', readonly run: number, readonly from: number }
   | { readonly do: 'wait' | 'unwait', readonly run: number, readonly index: number }
   | { readonly do: 'timer' | 'untimer', readonly run: number, readonly slot: number, readonly dueAtMs: number }
-  | { readonly do: 'await' | 'unawait', readonly run: number, readonly parent: number, readonly index: number }
+  | { readonly do: 'await' | 'unawait' | 'await-event', readonly run: number, readonly parent: number, readonly index: number }
+  | { readonly do: MailMove, readonly run: number, readonly index: number }
+  | { readonly do: 'set' | 'unset', readonly kind: SettingKind, readonly index: number }
+  | { readonly do: 'delete', readonly run: number }
   | { readonly do: 'commit' }
   | { readonly do: 'reopen' }
 
@@ -26,22 +31,29 @@ const time = fc.oneof(fc.constantFrom(-1.5, 0, 0.25, 1, 2 ** 44), fc.integer({ m
 
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('start' as const), id: fc.nat({ max: 25 }), queue: fc.nat({ max: 1 }), once: fc.nat({ max: 2 }), parent: run, createdAtMs: time, priority: fc.integer({ min: -2, max: 2 }) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('move' as const), run, status: fc.constantFrom(...RUN_STATUSES), position: time }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('move' as const), run, status: fc.constantFrom(...RUN_STATUSES), position: time, holds: fc.boolean() }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('append' as const, 'finish' as const, 'resume' as const), run }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), run, from: small }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('wait' as const, 'unwait' as const), run, index: small }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('timer' as const, 'untimer' as const), run, slot: fc.integer({ min: -4, max: 1 }), dueAtMs: time }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('await' as const, 'unawait' as const), run, parent: run, index: small }) },
-  { weight: 7, arbitrary: fc.constant({ do: 'commit' as const }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('await' as const, 'unawait' as const, 'await-event' as const), run, parent: run, index: small }) },
+  { weight: 7, arbitrary: fc.record({ do: fc.constantFrom('message' as const, 'unmessage' as const, 'event' as const, 'stream' as const, 'close-stream' as const), run, index: small }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('count' as const, 'uncount' as const), run, index: small }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('set' as const, 'unset' as const), kind: fc.constantFrom(...SETTING_KINDS), index: small }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('delete' as const), run }) },
+  { weight: 12, arbitrary: fc.constant({ do: 'commit' as const }) },
   { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
 )
 
 const ID_PARTS = ['a', 'a/b', 'a\0', 'é', '😀']
+const NAMES = ['n', 'n\0', 'n/', '\uffff', '😀']
 
-/** Follows what the supervisor would know: the runs that were started, their states and the lengths of their journals. */
+/** Follows what the supervisor would know: the runs that were started, their states, timers, and the lengths of their journals and streams. */
 class Driver {
   readonly runs: Started[] = []
   readonly lengths = new Map<RunKey, number>()
+  readonly #streams = new Map<string, number>()
+  readonly #timers = new Map<RunKey, Extract<Change, { type: 'timer-set' }>[]>()
   #pending: Change[] = []
   /** Runs that are there for certain: only they become parents. */
   #committed = 0
@@ -49,13 +61,15 @@ class Driver {
 
   take(move: Move): void {
     if (move.do === 'start') return this.#start(move)
+    if ('kind' in move) return this.#set(move)
     if (move.do === 'commit' || move.do === 'reopen' || this.runs.length === 0) return
     const at = move.run % this.runs.length
     const run = this.runs[at]!
     const { key } = run
     const length = this.lengths.get(key) ?? 0
     switch (move.do) {
-      case 'move': return this.#move(at, move.status, move.position)
+      case 'move': return this.#move(at, move.status, move.position, move.holds)
+      case 'delete': return this.#delete(at)
       case 'finish':
         this.#pending.push({ type: 'outcome-recorded', key, outcome: { type: 'result', value: text(`${length}`) } })
         return this.#move(at, 'succeeded', 0)
@@ -72,14 +86,70 @@ class Driver {
         return
       case 'wait': this.#pending.push({ type: 'wait-recorded', key, index: move.index, wait: text(`${this.#pending.length}`) }); return
       case 'unwait': this.#pending.push({ type: 'wait-removed', key, index: move.index }); return
-      case 'timer': this.#pending.push({ type: 'timer-set', key, slot: move.slot, dueAtMs: move.dueAtMs }); return
+      case 'timer': {
+        const timer = { type: 'timer-set', key, slot: move.slot, dueAtMs: move.dueAtMs } as const
+        this.#timers.set(key, [...this.#timers.get(key) ?? [], timer])
+        this.#pending.push(timer)
+        return
+      }
       case 'untimer': this.#pending.push({ type: 'timer-cleared', key, slot: move.slot, dueAtMs: move.dueAtMs }); return
       case 'await':
+      case 'await-event':
       case 'unawait':
         this.#pending.push({
-          type: move.do === 'await' ? 'awaiter-added' : 'awaiter-removed', child: key, parent: this.runs[move.parent % this.runs.length]!.key, index: move.index,
+          type: move.do === 'unawait' ? 'awaiter-removed' : 'awaiter-added', child: key, parent: this.runs[move.parent % this.runs.length]!.key, index: move.index,
+          ...(move.do === 'await-event' ? { event: NAMES[move.index]! } : {}),
         })
+        return
+      case 'message':
+      case 'unmessage':
+      case 'event':
+      case 'stream':
+      case 'close-stream':
+      case 'count':
+      case 'uncount': this.#pending.push(this.#mail(key, move))
     }
+  }
+
+  #set({ do: what, kind, index }: Extract<Move, { do: 'set' | 'unset' }>): void {
+    const name = NAMES[index]!
+    this.#pending.push(what === 'set' ? { type: 'setting-put', kind, name, record: text(`${this.#pending.length}`) } : { type: 'setting-removed', kind, name })
+  }
+
+  #mail(key: RunKey, { do: what, index }: Extract<Move, { readonly do: MailMove }>): Change {
+    const value = text(`${this.#pending.length}`)
+    const name = NAMES[index]!
+    switch (what) {
+      case 'message': {
+        const row = { sequence: index, message: value, ...(index % 2 === 0 ? { topic: name } : {}) }
+        return { type: 'message-stored', key, row, ...(index < 3 ? { idempotencyKey: name } : {}) }
+      }
+      case 'unmessage': return { type: 'message-removed', key, sequence: index }
+      case 'event': return { type: 'event-set', key, name, value }
+      case 'stream': {
+        const stream = `${key} ${name}`
+        const position = this.#streams.get(stream) ?? 0
+        this.#streams.set(stream, position + 1)
+        return { type: 'stream-appended', key, stream: name, position, value }
+      }
+      case 'close-stream': return { type: 'stream-closed', key, stream: name }
+      case 'count':
+      case 'uncount': return { type: what === 'count' ? 'start-counted' : 'start-uncounted', start: { queue: name, atMs: index / 2, key } }
+    }
+  }
+
+  /** The first run from here on that was there before this commit, that nothing of it touches and that has no timer. */
+  #delete(from: number): void {
+    const places = [...this.runs.slice(0, this.#committed).keys()]
+    const at = [...places.slice(from), ...places.slice(0, from)].find(place => {
+      const { key } = this.runs[place]!
+      return !this.#timers.has(key) && !this.#pending.some(change => touches(change, key))
+    })
+    if (at === undefined) return this.#clearTimers(this.runs[from]!.key)
+    const run = this.runs[at]!
+    this.#pending.push({ type: 'run-deleted', meta: run.meta, progress: run.progress })
+    this.runs.splice(at, 1)
+    this.#committed--
   }
 
   /** The commit that is due, and what to do with the runs it started once it has been answered. */
@@ -94,6 +164,11 @@ class Driver {
     const kept = this.runs.filter(({ key }) => !keys.has(key))
     this.runs.splice(0, this.runs.length, ...kept)
     this.#committed = kept.length
+  }
+
+  #clearTimers(key: RunKey): void {
+    for (const { slot, dueAtMs } of this.#timers.get(key) ?? []) this.#pending.push({ type: 'timer-cleared', key, slot, dueAtMs })
+    this.#timers.delete(key)
   }
 
   #start({ id, queue, once, parent, createdAtMs, priority }: Extract<Move, { do: 'start' }>): void {
@@ -114,24 +189,36 @@ class Driver {
     this.runs.push(run)
   }
 
-  #move(at: number, status: RunStatus, queuePosition: number): void {
-    const { change, run } = moved(this.runs[at]!, status, { queuePosition: queuePosition + 0 })
+  #move(at: number, status: RunStatus, queuePosition: number, holds = false): void {
+    const { holdsPlace: _, ...free } = this.runs[at]!.progress
+    const after = { ...free, status, queuePosition: queuePosition + 0, ...(holds ? { holdsPlace: true as const } : {}) }
+    const run = { ...this.runs[at]!, progress: after }
+    const change: Change = { type: 'run-changed', meta: run.meta, before: this.runs[at]!.progress, after }
     this.#pending.push(change)
     this.runs[at] = run
   }
 }
 
+function touches(change: Change, key: RunKey): boolean {
+  if (change.type === 'setting-put' || change.type === 'setting-removed' || change.type === 'start-counted' || change.type === 'start-uncounted') return false
+  if (change.type === 'awaiter-added' || change.type === 'awaiter-removed') return change.child === key
+  return ('meta' in change ? change.meta.key : change.key) === key
+}
+
 const QUERIES: readonly RunQuery[] = [
   { order: 'oldest-first' }, { order: 'newest-first' }, { order: 'newest-first', statuses: ['enqueued', 'failed', 'succeeded'] },
   { order: 'oldest-first', idPrefix: 'a' }, { order: 'newest-first', idPrefix: 'a/' }, { order: 'oldest-first', tags: { even: 'yes' }, workflows: ['w1', 'w2'] },
-  { order: 'oldest-first', createdAfterMs: 0, createdBeforeMs: 4 }, { order: 'newest-first', parentId: 'a0' }, { order: 'oldest-first', queues: ['q1', 'none'], statuses: ['enqueued'] },
+  { order: 'oldest-first', createdAfterMs: 0, createdBeforeMs: 4 }, { order: 'newest-first', parentId: 'a0' }, { order: 'newest-first', workflows: ['w0', 'w2'] },
+  { order: 'newest-first', tags: { even: 'yes' }, statuses: ['enqueued', 'running'] }, { order: 'oldest-first', tags: { even: 'yes' } },
+  { order: 'oldest-first', queues: ['q1', 'none'], statuses: ['enqueued'] },
 ]
 
 /** Everything a store can be asked. */
 async function answers(store: Store, lastKey: number): Promise<unknown> {
   const runs = []
   for (let key = 1 as RunKey; key <= lastKey; key++) {
-    runs.push([await store.loadRun(key), await store.readJournal(key, 0, 100), await store.readJournal(key, 1, 2), await store.readOutcome(key), await store.children(key, undefined, 100)])
+    runs.push([await store.loadRun(key), await store.readJournal(key, 0, 100), await store.readJournal(key, 1, 2), await store.readOutcome(key), await store.children(key, undefined, 100),
+      NAMES.map(name => [store.hasMessageKey(key, name), store.readEvent(key, name), store.readStream(key, name, 0, 100), store.readStream(key, name, 1, 1)])])
   }
   const ids = []
   for (const part of ID_PARTS) for (let i = 0; i < 6; i++) ids.push(await store.findRun(`${part}${i}`))
@@ -145,6 +232,8 @@ async function answers(store: Store, lastKey: number): Promise<unknown> {
   const timers = await store.scanTimers(undefined, 100)
   return plain({
     runs, ids, duplicates, listed, statuses, queue, timers,
+    places: [store.scanPlaces(undefined, 100), store.scanPlaces(5 as RunKey, 2)], starts: NAMES.map(name => store.countedStarts(name)),
+    settings: SETTING_KINDS.map(kind => store.settings(kind)),
     queueRest: await store.scanQueue(queue[1], 3), timersRest: await store.scanTimers(timers[1], 3),
   })
 }
@@ -152,7 +241,8 @@ async function answers(store: Store, lastKey: number): Promise<unknown> {
 t.test('both stores answer alike after any changes', async t => {
   const folder = t.testdir()
   let round = 0
-  const details = await fc.check(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 120 }), async moves => {
+  let deletions = 0
+  const details = await fc.check(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 150, size: 'max' }), async moves => {
     // From "all is folded as soon as may be" to "nothing is".
     const hotJournalBytes = [0, 100, 500, 4_000_000][round % 4]!
     const options = { folder: `${folder}/${round++}`, durability: 'process-crash', hotJournalBytes } as const
@@ -172,6 +262,7 @@ t.test('both stores answer alike after any changes', async t => {
         const expected = await memory.commit(changes)
         t.same(lmdb.commit(changes), expected)
         driver.refuse(new Set(changes.flatMap((change, i) => change.type === 'run-started' && expected[i]!.type === 'already-started' ? [change.meta.key] : [])))
+        deletions += changes.filter(({ type }) => type === 'run-deleted').length
         for (const change of changes) if (change.type === 'run-started') lastKey = Math.max(lastKey, change.meta.key)
       }
       const expected = await answers(memory, lastKey)
@@ -186,6 +277,6 @@ t.test('both stores answer alike after any changes', async t => {
     numRuns: Number(process.env.TROUPE_MODEL_RUNS ?? 150),
     ...(process.env.TROUPE_MODEL_SEED === undefined ? {} : { seed: Number(process.env.TROUPE_MODEL_SEED) }),
   })
-  t.comment(`seed ${details.seed}, ${details.numRuns} sequences`)
+  t.comment(`seed ${details.seed}, ${details.numRuns} sequences, ${deletions} runs deleted`)
   t.notOk(details.failed, fc.defaultReportMessage(details) ?? 'no sequence tells them apart')
 })

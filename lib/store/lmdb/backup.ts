@@ -12,6 +12,7 @@ import { open as openFile } from 'node:fs/promises'
 import type { RootDatabase } from 'lmdb'
 import { InvalidOptionError, StoreUnavailableError, TroupeError } from '../../errors.ts'
 import { DATA_FILE, inspectFolder, makeWithParents } from './folder.ts'
+import { mebibytes } from './space.ts'
 
 /** Where the image is until it is whole. */
 const UNFINISHED = '.unfinished-backup'
@@ -50,7 +51,7 @@ function emptyFolder(source: string, folder: string): readonly string[] {
   const stat = statSync(folder, { throwIfNoEntry: false })
   if (stat === undefined) return makeWithParents(folder)
   const refuse = (what: string): never => {
-    throw new InvalidOptionError({ option: 'folder', rule: `name an empty folder or one that is not there yet; this one ${what}`, received: folder, doing: `Backing up store "${source}"` })
+    throw new InvalidOptionError({ option: 'folder', rule: `name an empty folder or one that is not there yet, and "${folder}" ${what}`, received: folder, doing: `Backing up store "${source}"` })
   }
   if (!stat.isDirectory()) return refuse('is a file')
   // A disk of its own has this folder from the beginning.
@@ -62,11 +63,10 @@ function emptyFolder(source: string, folder: string): readonly string[] {
 function checkRoom(source: string, folder: string, minFreeBytes: number): void {
   const data = statSync(join(source, DATA_FILE))
   const { bavail, bsize } = statfsSync(folder)
+  const free = bavail * bsize
   const needed = data.size + (statSync(folder).dev === data.dev ? minFreeBytes : 0)
-  if (bavail * bsize < needed) {
-    const toMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
-    throw new StoreUnavailableError({ store: folder, problem: `its disk has ${toMiB(bavail * bsize)} MiB left, and a backup of "${source}" needs ${toMiB(needed)} MiB` })
-  }
+  if (free >= needed) return
+  throw new StoreUnavailableError({ store: folder, problem: `its disk has ${mebibytes(free)} MiB left, and a backup of "${source}" needs ${mebibytes(needed)} MiB` })
 }
 
 /** Off this thread: an image of gigabytes takes its time, and the supervisor goes on meanwhile. */

@@ -76,6 +76,6 @@ export class FreeSpace {
   }
 }
 
-function mebibytes(bytes: number): number {
+export function mebibytes(bytes: number): number {
   return Math.ceil(bytes / 2 ** 20)
 }
