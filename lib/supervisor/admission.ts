@@ -20,6 +20,7 @@ export interface AdmissionHost {
 export class Admission {
   readonly #host: AdmissionHost
   readonly #actorsPerThread: number
+  readonly #bounds: Bounds
   readonly #lanes: Lanes
   /** Runs that must be alone, taken from the queue in order, for which there was no empty thread yet. */
   #alone: RunKey[] = []
@@ -29,6 +30,7 @@ export class Admission {
 
   constructor(host: AdmissionHost, bounds: Bounds, actorsPerThread: number) {
     this.#host = host
+    this.#bounds = bounds
     this.#lanes = new Lanes(bounds)
     this.#actorsPerThread = actorsPerThread
   }
@@ -87,7 +89,8 @@ export class Admission {
   #next(): RunState | undefined {
     for (let next = this.#lanes.pop(); next !== undefined; next = this.#lanes.pop()) {
       const state = this.#host.queuedRun(next.key)
-      if (state !== undefined) return state
+      // One that was cancelled and resumed in line has no place any more, and is in line anew.
+      if (state !== undefined && (next.holdsPlace !== true || state.progress.holdsPlace === true)) return state
     }
     return undefined
   }
@@ -111,6 +114,12 @@ export class Admission {
         this.#alone.shift()
         continue
       }
+      if (!this.#mayStart(state)) {
+        // Others of its queue took the places meanwhile: it waits in line again.
+        this.#alone.shift()
+        this.push(queuedRun(state))
+        continue
+      }
       const threadId = this.#emptyThread(load)
       if (threadId === undefined) return this.#reserveOne(load)
       this.#alone.shift()
@@ -120,6 +129,10 @@ export class Admission {
     }
     // Nobody is left who needs one: threads that were being emptied are open again.
     for (const [threadId, key] of this.#reserved) if (key === undefined) this.#reserved.delete(threadId)
+  }
+
+  #mayStart({ meta, progress }: RunState): boolean {
+    return meta.queue === undefined || progress.holdsPlace === true || this.#bounds.bound(meta.queue, meta.queueKey) === 'free'
   }
 
   #emptyThread(load: ReadonlyMap<number, number>): number | undefined {
@@ -145,4 +158,10 @@ export class Admission {
     this.#reserved.set(best, undefined)
     this.#host.makeRoom(load.get(best)!, best)
   }
+}
+
+/** Its place in line. */
+export function queuedRun({ meta, progress }: RunState): QueuedRun {
+  const { queue, queueKey, priority, key } = meta
+  return { priority, position: progress.queuePosition, key, queue, queueKey, holdsPlace: progress.holdsPlace }
 }

@@ -9,6 +9,7 @@ import type { ToSupervisor } from '../protocol/actor.ts'
 import type { StartRequest } from '../protocol/host.ts'
 import { readEntryHead } from '../codec/entry.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
+import { queuedRun } from './admission.ts'
 import type { Shell, ShellParts } from './shell.ts'
 import type { Origin } from './starts.ts'
 import type { RunState } from './state.ts'
@@ -91,8 +92,8 @@ export class Children {
     const { starts, commits, timers } = this.#parts
     const { state, changes, startAtMs } = starts.create(request, origin)
     commits.add(changes)
-    const { key, priority, queue, queueKey } = state.meta
-    if (startAtMs === undefined) this.#shell.admission.push({ priority, position: state.progress.queuePosition, key, queue, queueKey })
+    const { key } = state.meta
+    if (startAtMs === undefined) this.#shell.admission.push(queuedRun(state))
     else commits.afterCommit(() => { timers.arm({ key, slot: TIMER_SLOT.start, dueAtMs: startAtMs }) })
     return state
   }

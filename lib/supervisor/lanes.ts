@@ -1,7 +1,8 @@
 /**
  * Runs that wait for a thread, a lane for each queue. The lanes take turns, so that a flooded queue does not starve the others;
  * within a lane it is priority, then first come first served. A run that its queue's bounds hold back does not hold back others:
- * one whose key is full is set aside until a place of that key is free.
+ * one whose key is full is set aside until a place of that key is free. Of those who were set aside only the first comes back for
+ * a free place, and the next when that one is gone: however many wait for one key, a place costs the same.
  */
 import type { RunKey } from '../model/run.ts'
 import { Heap } from './heap.ts'
@@ -29,7 +30,7 @@ interface Lane {
   readonly queue: string | undefined
   readonly holders: Heap<QueuedRun>
   readonly fresh: Heap<QueuedRun>
-  readonly setAside: Map<string, QueuedRun[]>
+  readonly setAside: Map<string, Heap<QueuedRun>>
 }
 
 export class Lanes {
@@ -77,15 +78,11 @@ export class Lanes {
     return count
   }
 
-  /** A place of a key is free, or the bounds are others now: who was set aside waits in line again. */
+  /** A place of a key is free, or the bounds are others now (no key): who was set aside is in line again. */
   takeBack(queue: string, queueKey: string | undefined): void {
     const lane = this.#byQueue.get(queue)
     if (lane === undefined) return
-    for (const [key, runs] of lane.setAside) {
-      if (queueKey !== undefined && key !== queueKey) continue
-      lane.setAside.delete(key)
-      for (const run of runs) lane.fresh.push(run)
-    }
+    for (const key of queueKey === undefined ? [...lane.setAside.keys()] : [queueKey]) takeBackFirst(lane, key)
   }
 
   #popFrom(lane: Lane): QueuedRun | undefined {
@@ -97,8 +94,12 @@ export class Lanes {
       const bound = lane.queue === undefined ? 'free' : this.#bounds.bound(lane.queue, first.queueKey)
       if (bound === 'queue-full') return undefined
       lane.fresh.pop()
-      if (bound === 'free') return first
-      const aside = lane.setAside.get(first.queueKey!) ?? []
+      if (bound === 'free') {
+        // Its key may have room for more, and it may turn out to be finished already: the next one follows it.
+        if (first.queueKey !== undefined) takeBackFirst(lane, first.queueKey)
+        return first
+      }
+      const aside = lane.setAside.get(first.queueKey!) ?? new Heap(isBefore)
       aside.push(first)
       lane.setAside.set(first.queueKey!, aside)
     }
@@ -112,6 +113,13 @@ export class Lanes {
     this.#lanes.push(lane)
     return lane
   }
+}
+
+function takeBackFirst(lane: Lane, queueKey: string): void {
+  const aside = lane.setAside.get(queueKey)
+  if (aside === undefined) return
+  lane.fresh.push(aside.pop()!)
+  if (aside.size === 0) lane.setAside.delete(queueKey)
 }
 
 function isBefore(a: QueuedRun, b: QueuedRun): boolean {

@@ -8,7 +8,7 @@ import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
 import type { PackedEntries } from '../protocol/thread.ts'
 import type { AdmissionHost } from './admission.ts'
-import { Admission } from './admission.ts'
+import { Admission, queuedRun } from './admission.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import { Children } from './children.ts'
 import { Mail } from './mail.ts'
@@ -200,7 +200,7 @@ export class Shell implements AdmissionHost {
       return
     }
     queues.left(meta)
-    this.admission.placeFree(queue, queueKey)
+    if (queueKey !== undefined) this.admission.placeFree(queue, queueKey)
     commits.schedule()
   }
 
@@ -234,10 +234,9 @@ export class Shell implements AdmissionHost {
   }
 
   #lifeChanged(state: RunState, before: Life): void {
-    const { meta, progress, life } = state
+    const { meta, life } = state
     if (life.type === 'queued' && before.type !== 'queued') {
-      const { queue, queueKey, priority, key } = meta
-      this.admission.push({ priority, position: progress.queuePosition, key, queue, queueKey, holdsPlace: progress.holdsPlace })
+      this.admission.push(queuedRun(state))
       this.#parts.commits.schedule()
     }
     if (life.type === 'live' && life.mode === 'waiting') {
