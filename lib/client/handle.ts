@@ -100,6 +100,8 @@ export class RunHandle<R> {
     const given = checkOptions('getEvent()', options, ['timeoutSeconds'])
     const timeoutMs = optionalMs('timeoutSeconds', given['timeoutSeconds'])
     const { requestId, reply } = this.#proxy.askFor<'await-event'>({ type: 'await-event', id: this.id, key: checkName('key', key) })
+    // What is set already is told however short the time: the answer to the later request comes after it.
+    if (timeoutMs !== undefined) await Promise.race([reply, this.#proxy.ask<'find-run'>({ type: 'find-run', id: this.id })])
     const answer = timeoutMs === undefined ? await reply
       : await this.#bounded(requestId, reply, timeoutMs, undefined, settle => { settle({ value: undefined }) })
     return answer.value === undefined ? undefined : decodeValue(answer.value) as T
@@ -119,7 +121,10 @@ export class RunHandle<R> {
       signal?.throwIfAborted()
       const { requestId, reply } = this.#proxy.askFor<'read-stream'>({ type: 'read-stream', id: this.id, stream, from })
       const page = await (signal === undefined ? reply : this.#bounded(requestId, reply, undefined, signal))
-      for (const value of page.values) yield decodeValue(value) as T
+      for (const value of page.values) {
+        signal?.throwIfAborted()
+        yield decodeValue(value) as T
+      }
       from += page.values.length
       if (page.ended) return
     }
