@@ -129,6 +129,21 @@ export class RunNotFinishedError extends TroupeError {
   }
 }
 
+/** A test turned its clock, and runs were at work longer than it had patience. */
+export class StillAtWorkError extends TroupeError {
+  static { nameClass(this, 'StillAtWorkError') }
+  readonly runIds: readonly string[]
+
+  constructor(facts: { readonly runIds: readonly string[], readonly patienceSeconds: number }) {
+    const { runIds, patienceSeconds } = facts
+    const named = runIds.length === 0 ? 'something that no run is blamed for was' : `${runIds.slice(0, 5).map(id => `run "${id}"`).join(', ')}${runIds.length > 5 ? ` and ${runIds.length - 5} more were` : ' was'}`
+    super('TROUPE_STILL_AT_WORK',
+      `Turning the clock was given up after ${patienceSeconds} s of real time: ${named} still at work. ` +
+      'Let its steps end before the clock is turned, or give the clock more patienceSeconds.')
+    this.runIds = runIds
+  }
+}
+
 /** No run has this id. */
 export class UnknownRunError extends TroupeError {
   static { nameClass(this, 'UnknownRunError') }
@@ -355,6 +370,7 @@ export const ERROR_CODES = [
   { code: 'TROUPE_RUN_TIMEOUT', class: RunTimeoutError },
   { code: 'TROUPE_RUN_QUARANTINED', class: RunQuarantinedError },
   { code: 'TROUPE_RUN_NOT_FINISHED', class: RunNotFinishedError },
+  { code: 'TROUPE_STILL_AT_WORK', class: StillAtWorkError },
   { code: 'TROUPE_UNKNOWN_RUN', class: UnknownRunError },
   { code: 'TROUPE_MAILBOX_FULL', class: MailboxFullError },
   { code: 'TROUPE_STREAM_CLOSED', class: StreamClosedError },

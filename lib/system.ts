@@ -6,8 +6,16 @@ import { uuidv7 } from './model/ids.ts'
 /** The longest delay setTimeout takes; a longer one would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
+/** Where a test keeps the time of its own clock; undefined: the machine's counts. */
+let sharedTime: BigInt64Array | undefined
+
+/** From now on this thread tells the time that stands here, as whole milliseconds. What it schedules takes real time all the same. */
+export function followTime(shared: SharedArrayBuffer): void {
+  sharedTime = new BigInt64Array(shared)
+}
+
 export const systemClock: Clock = {
-  nowMs: () => Date.now(),
+  nowMs: () => sharedTime === undefined ? Date.now() : Number(Atomics.load(sharedTime, 0)),
   random: () => Math.random(),
   schedule: (delayMs, callback) => {
     const dueAtMs = Date.now() + delayMs

@@ -15,6 +15,7 @@ const samples: readonly TroupeError[] = [
   new errors.RunTimeoutError({ runId: 'r1', timeoutSeconds: 60 }),
   new errors.RunQuarantinedError({ runId: 'r1', crashes: 6 }),
   new errors.RunNotFinishedError({ runId: 'r1', timeoutSeconds: 1 }),
+  new errors.StillAtWorkError({ runIds: ['r1'], patienceSeconds: 60 }),
   new errors.UnknownRunError({ runId: 'r1' }),
   new errors.MailboxFullError({ runId: 'r1', capacity: 10_000 }),
   new errors.StreamClosedError({ runId: 'r1', stream: 'progress' }),

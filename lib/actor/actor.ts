@@ -121,7 +121,11 @@ export class Actor implements CallHost {
       return { state: 'recorded', operation }
     }
     this.#operations.set(operation.index, operation)
-    if (head === undefined) return { state: 'called', operation, wait }
+    if (head === undefined) {
+      if (this.#task.isDry !== true) return { state: 'called', operation, wait }
+      operation.waiting = true
+      return { state: 'recorded', operation }
+    }
     this.#deliveries.drain()
     return { state: 'recorded', operation }
   }
@@ -186,6 +190,9 @@ export class Actor implements CallHost {
         return
       case 'passivate':
         this.#passivate(order.force)
+        return
+      case 'abandon':
+        if (this.#status === 'running') this.#finish({ type: 'actor-passivated' })
         return
       default:
         assertNever(order)
@@ -298,7 +305,9 @@ export class Actor implements CallHost {
 
   /** Nothing of it runs in this thread, and something outside will wake it. */
   #isWaiting(): boolean {
-    return this.#status === 'running' && this.#busy === 0 && this.#proposed === 0 && this.#deliveries.isQuiet && this.#hasWaiting()
+    // A dry life may have stopped before a call whose outcome is recorded: that one stays undelivered.
+    const isQuiet = this.#task.isDry === true ? !this.#deliveries.isDraining : this.#deliveries.isQuiet
+    return this.#status === 'running' && this.#busy === 0 && this.#proposed === 0 && isQuiet && this.#hasWaiting()
   }
 
   #hasWaiting(): boolean {

@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { MessagePort } from 'node:worker_threads'
 import { encodeError } from '../codec/error.ts'
 import { WorkflowModuleError } from '../errors.ts'
-import { systemClock } from '../system.ts'
+import { followTime, systemClock } from '../system.ts'
 import type { BootReport, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
 import { workflowRegistry } from '../workflow/registry.ts'
 import type { WorkflowDefinition } from '../workflow/registry.ts'
@@ -15,12 +14,13 @@ let thread: ActorThread | undefined
 
 /** What the pool runs in this thread. It never throws: whatever goes wrong is part of an answer. */
 export async function runThreadTask(task: ThreadTask): Promise<BootReport | undefined> {
-  if (task.type === 'boot-thread') return boot(task.port, task.modules)
+  if (task.type === 'boot-thread') return boot(task)
   await thread?.spawn(task)
   return undefined
 }
 
-async function boot(port: MessagePort, modules: readonly string[]): Promise<BootReport> {
+async function boot({ port, modules, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
+  if (time !== undefined) followTime(time)
   const versions = new Map<string, string>()
   for (const module of modules) {
     try {

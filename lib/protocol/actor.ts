@@ -60,6 +60,8 @@ export type ToActor =
   | { readonly type: 'end-run', readonly error: Encoded }
   /** Let go if nothing but durable operations is waited for; `force`: also when the thread may have something else open. */
   | { readonly type: 'passivate', readonly force: boolean }
+  /** Let go at once, whatever is under way: the run is to be replayed by a new life. */
+  | { readonly type: 'abandon' }
 
 /** The operation's name of a wait for an event: it tells whose. */
 export function eventName(runId: string, name: string): string {

@@ -7,7 +7,7 @@ import type { Envelope, ToActor } from './actor.ts'
 import { readBatch } from './batch.ts'
 import type { Batch, BatchFields } from './batch.ts'
 
-const ORDERS = ['entry-recorded', 'entry-arrived', 'attempt-due', 'end-run', 'passivate'] as const satisfies readonly ToActor['type'][]
+const ORDERS = ['entry-recorded', 'entry-arrived', 'attempt-due', 'end-run', 'passivate', 'abandon'] as const satisfies readonly ToActor['type'][]
 const ORDER_CODES = new Map<string, number>(ORDERS.map((type, code) => [type, code]))
 
 export function writeOrder(to: BatchFields, body: ToActor): void {
@@ -32,6 +32,8 @@ export function writeOrder(to: BatchFields, body: ToActor): void {
       return
     case 'passivate':
       writer.u8(body.force ? 1 : 0)
+      return
+    case 'abandon':
   }
 }
 
@@ -49,6 +51,7 @@ function readOrder(from: Reader, value: () => Encoded): ToActor {
     case 'attempt-due': return { type, index: from.varint(), attempt: from.varint() }
     case 'end-run': return { type, error: value() }
     case 'passivate': return { type, force: from.u8() === 1 }
+    case 'abandon': return { type }
     default: return assertNever(type)
   }
 }

@@ -5,7 +5,7 @@ import type { RunKey } from '../model/run.ts'
 
 /** Arguments of the pool's tasks. A thread's first task boots it; every further task is one life of one actor. */
 export type ThreadTask =
-  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[] }
+  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly time?: SharedArrayBuffer }
   | SpawnTask
 
 export interface SpawnTask {
@@ -18,6 +18,8 @@ export interface SpawnTask {
   /** The journal so far, in order. */
   readonly journal: PackedEntries
   readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
+  /** What is not recorded is not done: the actor stops there, as one that waits. */
+  readonly isDry?: boolean
 }
 
 /** Many entries as one buffer that can be moved: entry i is bytes ends[i-1]..ends[i]. */

@@ -34,6 +34,11 @@ export class Children {
     this.#parts = parts
   }
 
+  /** No thread is asked about arguments. */
+  get isStill(): boolean {
+    return this.#checks.size === 0
+  }
+
   start(parentKey: RunKey, call: ChildCall): void {
     const parent = this.#parts.runs.get(parentKey)
     if (parent === undefined) return

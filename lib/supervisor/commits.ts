@@ -46,6 +46,11 @@ export class Commits {
     return { count: this.#count, entries: this.#entries, lastMs: this.#lastMs, waiting: this.#changes.length }
   }
 
+  /** Nothing waits to be committed or to be done after it, but for a store that refuses. */
+  get isStill(): boolean {
+    return this.#retry !== undefined || (!this.#scheduled && this.#changes.length === 0 && this.#after.length === 0)
+  }
+
   add(changes: readonly Change[]): void {
     for (const change of changes) this.#changes.push(change)
     this.schedule()

@@ -59,6 +59,17 @@ export function respawnOrStart(draft: Draft, slot: number): void {
   draft.enqueue()
 }
 
+/** Something was recorded, and is to be seen by a new life alone; not while a step is under way, which would have to run again. */
+export function replay(draft: Draft): void {
+  const { life, progress, state } = draft
+  if (life.type !== 'live' || (life.mode !== 'active' && life.mode !== 'waiting') || progress.ending !== undefined) return
+  const running = new Map<number, unknown>([...state.running, ...draft.running])
+  for (const step of running.values()) if (step !== undefined) return
+  draft.send(life, { type: 'abandon' })
+  draft.life = { ...draft.life as typeof life, mode: 'passivating' }
+  if (progress.status === 'waiting') draft.set({ status: 'running' })
+}
+
 // ---- crashes ---------------------------------------------------------------------------------------------------------
 
 /** The thread ended under its actor. Alone means guilty; among neighbours nobody is blamed. */

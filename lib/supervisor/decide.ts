@@ -5,7 +5,7 @@
 import { assertNever } from '../invariant.ts'
 import { isFinished } from '../model/run.ts'
 import { childFinished, childStarted } from './decide-child.ts'
-import { admit, passivate, passivated, passivationRefused, processDied, requestEnd, respawnOrStart, resume, threadEnded } from './decide-life.ts'
+import { admit, passivate, passivated, passivationRefused, processDied, replay, requestEnd, respawnOrStart, resume, threadEnded } from './decide-life.ts'
 import { eventArrived, eventAwaited, eventPublished, eventWaitBegan, messageArrived, messageSent, operationSettled, receiveCalled, streamEnded, streamWritten } from './decide-message.ts'
 import { attemptFailed, attemptJudged, operationCompleted, operationDue, sleepCalled, stepStarted } from './decide-operation.ts'
 import { finishDiverged, finishReported } from './decide-outcome.ts'
@@ -21,6 +21,7 @@ const FOR_FINISHED: ReadonlySet<RunInput['type']> = new Set(['resume-requested',
 export function decide(state: RunState, input: RunInput, nowMs: number, policy: RunPolicy): Decision {
   const draft = new Draft(state, nowMs)
   if (!isFinished(state.progress.status) || FOR_FINISHED.has(input.type)) apply(draft, input, policy)
+  if (policy.replaysEveryStep === true && draft.journalLength > state.journalLength) replay(draft)
   return draft.done()
 }
 

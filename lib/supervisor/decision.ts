@@ -70,6 +70,8 @@ export interface RunPolicy {
   readonly respawn: ResolvedRespawnPolicy
   /** Of the workflow's module as it is now. */
   readonly version?: string | undefined
+  /** A test wants a new life after each recorded operation. */
+  readonly replaysEveryStep?: boolean
 }
 
 export interface Decision {

@@ -10,6 +10,7 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import { InternalError } from '../errors.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
@@ -28,6 +29,8 @@ export interface PoolOptions {
   readonly modules: readonly string[]
   /** The file a worker thread begins with. */
   readonly entry: string
+  /** The time that its threads tell, if not the machine's. */
+  readonly time?: SharedArrayBuffer
 }
 
 /** What the pool reports. Facts of a thread come in the order in which it sent them, its end after all of them. */
@@ -65,6 +68,8 @@ interface Thread {
   lastWords: (ThreadMessage & { type: 'thread-dying' }) | undefined
   error: unknown
   deliberate: boolean
+  /** What it still says is not heard any more: it is crashing, by a test's wish. */
+  deaf: boolean
   ended: boolean
 }
 
@@ -147,7 +152,7 @@ export class ThreadPool {
     if (thread === undefined || thread.ended || thread.deliberate || thread.error !== undefined) return false
     thread.actors.set(task.key, task.incarnation)
     this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
-      if (thread.ended) return
+      if (thread.ended || thread.deaf) return
       this.#drain(thread) // its last word was sent before the task was over
       // By now it may live again on this thread: then that life is the one that counts.
       if (thread.actors.get(task.key) === task.incarnation) thread.actors.delete(task.key)
@@ -183,6 +188,26 @@ export class ThreadPool {
     void thread.worker.terminate()
   }
 
+  /** Ends a thread as a crash does: nothing that it still says is heard. */
+  crashThread(threadId: number): void {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined || thread.deaf) return
+    thread.deaf = true
+    thread.error ??= new InternalError({ problem: 'a test wanted this crash' })
+    void thread.worker.terminate()
+  }
+
+  /** All threads are there and take actors, and `actors` live in them: none is being booted, let go or ended. */
+  isStill(actors: number): boolean {
+    let ready = 0
+    let living = 0
+    for (const thread of this.threads()) {
+      ready++
+      living += thread.actors
+    }
+    return ready === this.#options.threads && living === actors
+  }
+
   /** Ends all threads; nothing is reported any more. */
   async destroy(): Promise<void> {
     this.#destroyed = true
@@ -203,14 +228,14 @@ export class ThreadPool {
     const { port1, port2 } = new MessageChannel()
     const thread: Thread = {
       worker, threadId, port: port1, out: new BatchWriter(writeOrder), ready: false, actors: new Map(), heapBytes: 0, measuredFrom: worker.performance.eventLoopUtilization(),
-      lastWords: undefined, error: undefined, deliberate: false, ended: false,
+      lastWords: undefined, error: undefined, deliberate: false, deaf: false, ended: false,
     }
     this.#threads.set(threadId, thread)
     port1.on('message', (message: Batch | ThreadMessage) => { this.#receive(thread, message) })
     port1.unref() // the pool's tasks keep the loop alive, where it is to be kept alive
     worker.on('error', error => { thread.error ??= error })
     worker.on('exit', code => { this.#exited(thread, code) })
-    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules }, [port2]) as BootReport
+    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules, ...(this.#options.time && { time: this.#options.time }) }, [port2]) as BootReport
     if (report.type === 'boot-failed') throw new EncodedRefusal(report.error)
     thread.ready = true
     this.#listener.threadReady(threadId)
@@ -231,6 +256,7 @@ export class ThreadPool {
   }
 
   #receive(thread: Thread, message: Batch | ThreadMessage): void {
+    if (thread.deaf) return
     if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
     else if (message.type === 'thread-dying') thread.lastWords ??= message
     else if (message.type === 'thread-measured') thread.heapBytes = message.heapBytes

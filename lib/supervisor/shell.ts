@@ -17,6 +17,8 @@ import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
 import type { ThreadEnd, ThreadPool } from './pool.ts'
+import { policyFor } from './probe.ts'
+import type { Probe } from './probe.ts'
 import type { Queues } from './queues.ts'
 import type { Runs } from './runs.ts'
 import { Schedules } from './schedules.ts'
@@ -38,6 +40,7 @@ export interface ShellParts {
   readonly queues: Queues
   readonly pool: ThreadPool
   readonly actorsPerThread: number
+  readonly probe?: Probe | undefined
   /** An outcome is durable. */
   outcomeRecorded(state: RunState): void
   /** An event or a value of a stream is durable. */
@@ -79,7 +82,7 @@ export class Shell implements AdmissionHost {
   hear(state: RunState, input: RunInput): void {
     const { clock, commits, runs, starts } = this.#parts
     const { life, progress } = state
-    const decision = decide(state, input, clock.nowMs(), starts.policyOf(state.meta.workflow))
+    const decision = decide(state, input, clock.nowMs(), policyFor(this.#parts.probe, starts.policyOf(state.meta.workflow)))
     evolve(state, decision)
     runs.touch(state)
     if (decision.changes.length > 0) commits.add(decision.changes)
@@ -96,6 +99,7 @@ export class Shell implements AdmissionHost {
       const state = this.#parts.runs.loaded(key)
       // A dead actor's last words change nothing (I2).
       if (state?.life.type !== 'live' || state.life.threadId !== threadId || state.progress.incarnation !== incarnation) continue
+      if (this.#parts.probe?.crashesAt?.(state.meta.id, body) === true) return this.#parts.pool.crashThread(threadId)
       this.#count(body)
       if (body.type === 'passivation-refused') this.#refusedAtMs.set(key, this.#refusedAtMs.get(key) ?? this.#parts.clock.nowMs())
       if (body.type === 'stream-written' || body.type === 'stream-ended') this.mail.lookAtStream(state, body.stream)
@@ -371,7 +375,7 @@ export class Shell implements AdmissionHost {
   }
 }
 
-function packEntries(entries: readonly Encoded[]): PackedEntries {
+export function packEntries(entries: readonly Encoded[]): PackedEntries {
   const ends = new Float64Array(entries.length)
   let size = 0
   for (const [i, entry] of entries.entries()) ends[i] = size += entry.length

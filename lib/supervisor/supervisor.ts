@@ -13,6 +13,8 @@ import { monotonicMs } from '../system.ts'
 import { Commits } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
 import { ThreadPool } from './pool.ts'
+import { isStill, runsAtWork } from './probe.ts'
+import type { Probe } from './probe.ts'
 import { refusalBytes } from './refusal.ts'
 import { Queues } from './queues.ts'
 import { Runs } from './runs.ts'
@@ -31,6 +33,7 @@ export interface SupervisorDependencies {
   readonly clock: Clock
   /** The file a worker thread begins with. */
   readonly actorEntry: string
+  readonly probe?: Probe
 }
 
 /** Runs recovered, and queue places read, in one commit. */
@@ -94,6 +97,7 @@ export class Supervisor {
         threads: options.threads,
         modules: options.modules,
         entry: deps.actorEntry,
+        ...(deps.probe?.time && { time: deps.probe.time }),
         ...(options.threadHeapMiB !== undefined && { threadHeapMiB: options.threadHeapMiB }),
       }, {
         facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
@@ -104,6 +108,7 @@ export class Supervisor {
         bootFailed: error => { this.#log('error', { event: 'thread-boot-failed', error }, `A worker thread could not be started again: ${String(error)}`) },
       }),
       actorsPerThread: options.actorsPerThread,
+      probe: deps.probe,
       outcomeRecorded: state => { this.#door.outcomeRecorded(state) },
       changed: state => { this.#door.changed(state) },
       log: (level, fields, message) => { this.#log(level, fields, message) },
@@ -114,6 +119,16 @@ export class Supervisor {
 
   get workflows(): readonly string[] {
     return this.#parts.starts.known
+  }
+
+  /** Nothing happens any more unless time passes or somebody asks for something. */
+  get isStill(): boolean {
+    return isStill(this.#parts, this.#shell)
+  }
+
+  /** Ids of runs whose actors do not merely wait. */
+  atWork(): readonly string[] {
+    return runsAtWork(this.#parts)
   }
 
   receive(message: HostMessage): void {

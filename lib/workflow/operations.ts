@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { OutsideRunError } from '../errors.ts'
 import { checkName, checkOptions, optionalMs, optionalName, optionalTimeoutMs, refuse, secondsToMs } from '../options.ts'
-import { randomUUID as systemUUID, systemClock } from '../system.ts'
+import { monotonicMs, randomUUID as systemUUID, systemClock } from '../system.ts'
 import { currentScope, recordingScope } from './context.ts'
 import type { ChildRequest, Operations } from './context.ts'
 
@@ -149,8 +149,8 @@ function recorded<T>(name: string, produce: () => T): Promise<T> {
 
 async function plainSleep(durationMs: number): Promise<void> {
   const signal = currentScope.getStore()?.step?.signal
-  const dueAtMs = systemClock.nowMs() + durationMs
-  for (let leftMs = durationMs; leftMs > 0; leftMs = dueAtMs - systemClock.nowMs()) {
+  const dueAtMs = monotonicMs() + durationMs
+  for (let leftMs = durationMs; leftMs > 0; leftMs = dueAtMs - monotonicMs()) {
     await delay(Math.min(Math.ceil(leftMs), 2 ** 31 - 1), undefined, signal === undefined ? {} : { signal })
   }
 }

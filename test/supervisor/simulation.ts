@@ -251,6 +251,9 @@ export class Simulation {
       case 'passivate':
         say({ type: actor.running.size === 0 && actor.proposed.size === 0 && actor.waiting.size > 0 && !actor.ending && (order.force || this.chance.below(2) === 0)
           ? 'actor-passivated' : 'passivation-refused' })
+        return
+      case 'abandon':
+        say({ type: 'actor-passivated' })
     }
   }
 
