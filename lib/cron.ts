@@ -5,6 +5,9 @@ import { refuse } from './options.ts'
 /** @throws InvalidOptionError */
 export function checkCron(expression: unknown, timezone: string | undefined): string {
   if (typeof expression !== 'string') refuse('cron', 'be a cron expression of five or six fields', expression)
+  // The parser takes instants and nicknames, too.
+  const fields = expression.trim().split(/\s+/).length
+  if (fields !== 5 && fields !== 6) refuse('cron', 'be a cron expression of five or six fields', expression)
   try {
     cronOf(expression, timezone)
   } catch (error) {
