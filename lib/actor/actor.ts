@@ -63,6 +63,7 @@ export class Actor implements CallHost {
   /** Outcomes reported and not yet recorded. */
   #proposed = 0
   #heard = 0
+  #onIdle: (() => void) | undefined
   #saidWaiting = false
   #idleSinceMs: number | undefined
 
@@ -82,6 +83,12 @@ export class Actor implements CallHost {
 
   get scope(): Scope {
     return this.#scope
+  }
+
+  /** Calls back when none of its steps' code runs any more: it may go on after the last word, and must not run twice at once. */
+  whenIdle(callback: () => void): void {
+    if (this.#busy === 0) callback()
+    else this.#onIdle = callback
   }
 
   get isEnded(): boolean {
@@ -160,6 +167,7 @@ export class Actor implements CallHost {
     busy(change: 1 | -1): void {
       this.actor.#busy += change
       this.actor.#stir()
+      if (this.actor.#busy === 0) this.actor.#onIdle?.()
     },
   }
 

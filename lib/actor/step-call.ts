@@ -114,7 +114,7 @@ export class StepCall {
   #timeOut(attempt: Attempt, timeoutMs: number): void {
     if (this.#current !== attempt) return
     const error = new StepTimeoutError({ stepName: this.#definition.name, timeoutSeconds: timeoutMs / 1000, attempt: attempt.attempt })
-    attempt.abort(error)
+    this.#abort(attempt, error)
     this.#failed(attempt, error)
   }
 
@@ -189,7 +189,12 @@ export class StepCall {
 
   /** The run is ending: whatever runs is told so, and its failure will be no outcome. */
   #abandon(error: unknown): void {
-    this.#current?.abort(error)
+    if (this.#current !== undefined) this.#abort(this.#current, error)
+  }
+
+  /** Listeners of the signal are the step's code, too. */
+  #abort(attempt: Attempt, error: unknown): void {
+    currentScope.run({ ...this.#host.scope, step: attempt }, () => { attempt.abort(error) })
   }
 
   /** Whether what the policy said still matters. */

@@ -78,8 +78,11 @@ export class ActorThread implements ActorHost {
     const entry = this.#actors.get(actor.key)
     if (entry?.actor !== actor) return
     this.#actors.delete(actor.key)
-    this.#ended.push(entry.release)
-    this.#scheduleTurn()
+    // Its life is over for the pool, and the run may live again, only when nothing of it runs here.
+    actor.whenIdle(() => {
+      this.#ended.push(entry.release)
+      this.#scheduleTurn()
+    })
   }
 
   hasForeignResources(): boolean {

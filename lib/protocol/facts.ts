@@ -58,12 +58,7 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
       writer.varint(body.index)
       writer.string(body.childId)
       return
-    case 'message-sent':
-    case 'receive-called':
-    case 'event-published':
-    case 'event-awaited':
-    case 'stream-written':
-    case 'stream-ended':
+    case 'message-sent': case 'receive-called': case 'event-published': case 'event-awaited': case 'stream-written': case 'stream-ended':
       writeMailFact(to, body)
       return
     case 'run-completed':

@@ -142,6 +142,15 @@ export class ThreadPool {
     })
   }
 
+  /** The thread in which something of a run still goes on: its actor's task is not over. */
+  threadOf(key: RunKey, incarnation?: number): number | undefined {
+    for (const { threadId, actors, ended } of this.#threads.values()) {
+      const living = actors.get(key)
+      if (!ended && living !== undefined && (incarnation === undefined || living === incarnation)) return threadId
+    }
+    return undefined
+  }
+
   actorsOn(threadId: number): number {
     return this.#threads.get(threadId)?.actors.size ?? 0
   }

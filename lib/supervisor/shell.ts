@@ -11,6 +11,7 @@ import type { AdmissionHost } from './admission.ts'
 import { Admission, queuedRun } from './admission.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import { Children } from './children.ts'
+import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
 import type { Commits } from './commits.ts'
 import { decide } from './decide.ts'
@@ -66,6 +67,7 @@ export class Shell implements AdmissionHost {
   respawns = 0
   #willAskAgain = false
   readonly #rateAlarms = new Set<string>()
+  readonly #lingering: Lingering
   readonly #alarms = new Set<Alarm>()
   #stopped = false
   #onQuiet: (() => void) | undefined
@@ -74,6 +76,7 @@ export class Shell implements AdmissionHost {
     this.#parts = parts
     this.admission = new Admission(this, parts.queues, parts.actorsPerThread)
     this.children = new Children(this, parts)
+    this.#lingering = new Lingering(this, parts)
     this.mail = new Mail(this, parts)
     this.schedules = new Schedules(this, parts)
   }
@@ -111,6 +114,7 @@ export class Shell implements AdmissionHost {
     const state = this.#parts.runs.loaded(key)
     if (state?.life.type === 'live' && state.progress.incarnation === incarnation) this.hear(state, { type: 'actor-vanished' })
     if (this.admission.isReservedFor(threadId, key)) this.admission.release(threadId)
+    this.#lingering.lineUp()
     this.#parts.commits.schedule()
   }
 
@@ -130,6 +134,7 @@ export class Shell implements AdmissionHost {
     }
     this.admission.release(threadId)
     this.children.threadEnded(threadId)
+    this.#lingering.lineUp()
     this.#parts.commits.schedule()
   }
 
@@ -157,6 +162,10 @@ export class Shell implements AdmissionHost {
   queuedRun(key: RunKey): RunState | undefined {
     const state = this.#parts.runs.get(key)
     if (state?.life.type !== 'queued') return undefined
+    if (this.#parts.pool.threadOf(key) !== undefined) {
+      this.#lingering.await(state)
+      return undefined
+    }
     const { id, workflow } = state.meta
     if (this.#parts.starts.isKnown(workflow)) return state
     // It stays enqueued in the store until a host runs that has its code (G2).
@@ -305,10 +314,15 @@ export class Shell implements AdmissionHost {
   /** The grace of an ending is over: a thread whose actor has not stopped by itself is ended. */
   #endIfAlive(key: RunKey, incarnation: number): void {
     const state = this.#parts.runs.loaded(key)
-    if (state?.life.type !== 'live' || state.progress.incarnation !== incarnation || state.progress.ending === undefined) return
-    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: state.meta.id, threadId: state.life.threadId },
-      `Run "${state.meta.id}" did not stop within its grace; its thread is ended, and its neighbours go on from their last checkpoints.`)
-    this.#parts.pool.endThread(state.life.threadId)
+    const isLive = state?.life.type === 'live' && state.progress.incarnation === incarnation
+    if (isLive && state.progress.ending === undefined) return
+    // Also when the run has ended, and a step of it goes on.
+    const threadId = this.#parts.pool.threadOf(key, incarnation)
+    if (threadId === undefined) return
+    const id = this.#parts.runs.get(key)?.meta.id ?? `number ${key}`
+    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },
+      `Run "${id}" did not stop within its grace; its thread is ended, and its neighbours go on from their last checkpoints.`)
+    this.#parts.pool.endThread(threadId)
   }
 
   #pass(word: Word): void {

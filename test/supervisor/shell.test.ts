@@ -22,6 +22,8 @@ class Bench {
   readonly store = createMemoryStore()
   readonly told: { readonly threadId: number, readonly incarnation: number, readonly order: ToActor }[] = []
   readonly spawned: number[] = []
+  /** Lives whose task is not over. */
+  readonly tasks = new Set<number>()
   readonly endedThreads: number[] = []
   readonly outcomes: RunState[] = []
   readonly runs: Runs
@@ -38,7 +40,11 @@ class Bench {
     const timers = new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { this.shell.timersDue(rows) })
     const pool = {
       threads: () => [{ threadId: 1, actors: 0 }],
-      spawn: (_: number, task: { readonly incarnation: number }) => this.spawned.push(task.incarnation) > 0,
+      spawn: (_: number, task: { readonly incarnation: number }) => {
+        this.tasks.add(task.incarnation)
+        return this.spawned.push(task.incarnation) > 0
+      },
+      threadOf: (_: RunKey, incarnation?: number) => (incarnation === undefined ? this.tasks.size > 0 : this.tasks.has(incarnation)) ? 1 : undefined,
       tell: (threadId: number, _: RunKey, incarnation: number, order: ToActor) => { this.told.push({ threadId, incarnation, order }) },
       endThread: (threadId: number) => { this.endedThreads.push(threadId) },
     }
@@ -53,6 +59,12 @@ class Bench {
     const state = this.shell.children.create({ id: 'run', workflow: 'w', args: value }, undefined)
     await turn()
     return state
+  }
+
+  /** Nothing of a life goes on in its thread any more. */
+  over(incarnation: number): void {
+    this.tasks.delete(incarnation)
+    this.shell.released(1, 1 as RunKey, incarnation)
   }
 
   say(body: ToSupervisor, facts: { readonly threadId?: number, readonly incarnation?: number } = {}): void {
@@ -121,7 +133,10 @@ t.test('a thread is ended when the grace of an ending is over and its actor is s
     bench.shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs: 50 })
     await turn()
     bench.clock.turn(49)
-    if (stops) bench.say({ type: 'run-failed', error: value })
+    if (stops) {
+      bench.say({ type: 'run-failed', error: value })
+      bench.over(1)
+    }
     await turn()
     t.same(bench.endedThreads, [])
     bench.clock.turn(1)
@@ -136,6 +151,7 @@ t.test('the grace of one life does not end the thread of the next', async t => {
   bench.shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs: 50 })
   await turn()
   bench.say({ type: 'run-failed', error: value })
+  bench.over(1)
   bench.shell.hear(bench.runs.get(1 as RunKey)!, { type: 'resume-requested', forgetFrom: undefined })
   await turn()
   await turn()
@@ -144,10 +160,29 @@ t.test('the grace of one life does not end the thread of the next', async t => {
   t.same(bench.endedThreads, [])
 })
 
+t.test('a run is not spawned again while code of its former life goes on, and its thread is ended if that takes too long', async t => {
+  for (const letsGo of [true, false]) {
+    const bench = new Bench()
+    await bench.start()
+    bench.say({ type: 'actor-started' })
+    bench.say({ type: 'run-failed', error: value })
+    await turn()
+    bench.shell.hear(bench.runs.get(1 as RunKey)!, { type: 'resume-requested', forgetFrom: undefined })
+    await turn()
+    t.same(bench.spawned, [1], 'a step of the first life still runs')
+    bench.clock.turn(4999)
+    if (letsGo) bench.over(1)
+    await turn()
+    t.same(bench.spawned, letsGo ? [1, 2] : [1])
+    bench.clock.turn(1)
+    t.same(bench.endedThreads, letsGo ? [] : [1])
+  }
+})
+
 t.test('a run whose task ended without a last word has crashed', async t => {
   const bench = new Bench()
   const state = await bench.start()
-  bench.shell.released(1, 1 as RunKey, 1)
+  bench.over(1)
   t.equal(state.progress.crashes, 1)
   await turn()
   t.same(bench.spawned, [1, 2], 'and lives again')

@@ -219,8 +219,9 @@ export class ChangeWriter {
     if (isQueued && !stays) {
       batch.key.f64(meta.priority).f64(after.queuePosition).u48(key)
       this.#record.reset()
-      this.#record.u8(meta.queue === undefined ? 0 : 1)
+      this.#record.u8((meta.queue === undefined ? 0 : 1) | (meta.queueKey === undefined ? 0 : 2))
       if (meta.queue !== undefined) this.#record.string(meta.queue)
+      if (meta.queueKey !== undefined) this.#record.string(meta.queueKey)
       batch.put('queue', this.#record.view(), seedOf('queue', key))
     }
   }

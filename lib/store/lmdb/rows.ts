@@ -78,8 +78,10 @@ export class Rows {
     for (const { key, value } of this.tables.queue.getRange({ start, end, limit, exclusiveStart: after !== undefined })) {
       const run = readU48(key, 16) as RunKey
       const payload = new Reader(payloadOf(value, 'queue', run))
+      const has = payload.u8()
       places.push({
-        ...(payload.u8() === 1 ? { queue: payload.string() } : {}),
+        ...((has & 1) === 0 ? {} : { queue: payload.string() }),
+        ...((has & 2) === 0 ? {} : { queueKey: payload.string() }),
         priority: readF64(key, 0), position: readF64(key, 8), key: run,
       })
     }

@@ -296,6 +296,7 @@ function append(row: Row, position: number, entry: Encoded): void {
 function placeOf({ meta, progress }: Pick<Row, 'meta' | 'progress'>): QueuePlace {
   return {
     ...(meta.queue === undefined ? {} : { queue: meta.queue }),
+    ...(meta.queueKey === undefined ? {} : { queueKey: meta.queueKey }),
     priority: meta.priority, position: progress.queuePosition, key: meta.key,
   }
 }

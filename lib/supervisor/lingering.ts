@@ -1,0 +1,44 @@
+/**
+ * Runs that are to live again while code of a former life still runs: an attempt that ignores its signal. They wait for it (G5),
+ * and a thread that does not let go of them in time is ended.
+ */
+import type { RunKey } from '../model/run.ts'
+import { queuedRun } from './admission.ts'
+import type { Shell, ShellParts } from './shell.ts'
+import type { RunState } from './state.ts'
+
+/** How long code of a former life may hold up the next one. */
+const LINGER_MS = 5000
+
+export class Lingering {
+  readonly #shell: Shell
+  readonly #parts: ShellParts
+  readonly #waiting = new Set<RunKey>()
+
+  constructor(shell: Shell, parts: ShellParts) {
+    this.#shell = shell
+    this.#parts = parts
+  }
+
+  await({ meta: { key, id } }: RunState): void {
+    if (this.#waiting.has(key)) return
+    this.#waiting.add(key)
+    this.#shell.later(LINGER_MS, () => {
+      const threadId = this.#waiting.has(key) ? this.#parts.pool.threadOf(key) : undefined
+      if (threadId === undefined) return
+      this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },
+        `A step of an earlier life of run "${id}" goes on and holds up the next; its thread is ended, and its neighbours go on from their last checkpoints.`)
+      this.#parts.pool.endThread(threadId)
+    })
+  }
+
+  /** A task is over, or a thread has ended: who waited for that stands in line again. */
+  lineUp(): void {
+    for (const key of this.#waiting) {
+      if (this.#parts.pool.threadOf(key) !== undefined) continue
+      this.#waiting.delete(key)
+      const state = this.#parts.runs.get(key)
+      if (state?.life.type === 'queued') this.#shell.admission.push(queuedRun(state))
+    }
+  }
+}
