@@ -4,6 +4,8 @@ import { InvalidOptionError, Troupe } from 'troupe'
 import { runStep, step, workflow } from 'troupe/workflow'
 import { RUN_TRANSITIONS } from '../../lib/model/run.ts'
 import { HOST_DEFAULTS } from '../../lib/client/options.ts'
+import { MAX_NAME_BYTES } from '../../lib/model/ids.ts'
+import { MAILBOX_CAPACITY } from '../../lib/supervisor/mail.ts'
 import { STEP_DEFAULTS } from '../../lib/workflow/step-options.ts'
 import { openTroupe } from '../harness.ts'
 
@@ -21,10 +23,19 @@ async function knownOptions(useUnknown: () => unknown): Promise<readonly string[
   try {
     await useUnknown()
   } catch (error) {
-    if (error instanceof InvalidOptionError) return /\(([^)]*)\); received/.exec(error.message)?.[1]?.split(', ') ?? []
+    if (error instanceof InvalidOptionError) return optionsNamedBy(error)
     throw error
   }
   return []
+}
+
+function optionsNamedBy(error: Error): readonly string[] {
+  return /\(([^)]*)\); received/.exec(error.message)?.[1]?.split(', ') ?? []
+}
+
+/** The options of one call in a table whose first column is the call. */
+function optionsOf(heading: string, call: string): readonly string[] {
+  return table(heading).filter(row => row[0] === call && row.length === 4).map(row => row[1] ?? '').sort(byText)
 }
 
 const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
@@ -50,6 +61,53 @@ t.test('every option the code knows is in the reference, and every one in the re
     t.same([...await knownOptions(call)].sort(byText), shared.filter(row => row[0] === name).map(row => row[1] ?? '').sort(byText), name)
   }
   t.same(await knownOptions(() => runStep(() => {}, unknown)), await knownOptions(() => step(() => {}, unknown)))
+})
+
+t.test('so it is for what runs, queues, schedules, listings and upkeep offer', async t => {
+  const troupe = await openTroupe(t, { workflows: new URL('../fixtures/docs/workflows.js', import.meta.url) })
+  const run = await troupe.start('documented', [])
+  const calls: readonly (readonly [heading: string, call: string, () => unknown])[] = [
+    ['Of a run, on the host', 'send', () => run.send(1, unknown)],
+    ['Of a run, on the host', 'getEvent', () => run.getEvent('key', unknown)],
+    ['Of a run, on the host', 'readStream', () => run.readStream('key', unknown).next()],
+    ['Of a run, on the host', 'fork', () => run.fork(unknown as never)],
+    ['Queues and schedules', 'setQueue', () => troupe.setQueue('name', unknown)],
+    ['Queues and schedules', 'setSchedule', () => troupe.setSchedule('name', 'documented', [], unknown)],
+    ['list, count, prune, backup', 'list', () => troupe.list(unknown).next()],
+    ['list, count, prune, backup', 'list', () => troupe.count(unknown)],
+    ['list, count, prune, backup', 'prune', () => troupe.prune(unknown as never)],
+  ]
+  for (const [heading, call, use] of calls) {
+    const known = await knownOptions(use)
+    t.ok(known.length > 0, `${call} knows ${known.length}`)
+    t.same(optionsOf(heading, call), [...known].sort(byText), call)
+  }
+  t.same(await knownOptions(() => troupe.setQueue('name', { rateLimit: unknown as never })), ['limit', 'periodSeconds'])
+  const said = await (await troupe.start('refusals', [])).result() as Readonly<Record<string, Error>>
+  for (const [call, error] of Object.entries(said)) {
+    t.ok(error instanceof InvalidOptionError, call)
+    t.same(optionsOf('In the body of a workflow', call), [...optionsNamedBy(error)].sort(byText), call)
+  }
+  const documented = new Set(['Of a run, on the host', 'Queues and schedules', 'list, count, prune, backup'].flatMap(heading => table(heading).map(row => row[0])))
+  t.same([...documented].sort(), [...new Set(calls.map(([, call]) => call))].sort(), 'no table has a call that is not held by the code')
+})
+
+t.test('the bounds in the reference are those of the code', async t => {
+  t.match(reference, `${MAILBOX_CAPACITY.toLocaleString('en')} messages wait`)
+  t.match(reference, `strings of 1 to ${MAX_NAME_BYTES} bytes of UTF-8`)
+  const troupe = await openTroupe(t, { workflows: new URL('../fixtures/docs/workflows.js', import.meta.url) })
+  const tags = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`t${index}`, '']))
+  await t.resolves(troupe.start('documented', [], { tags: tags(64) }), '64 tags, and empty ones')
+  await t.rejects(troupe.start('documented', [], { tags: tags(65) }), { code: 'TROUPE_INVALID_OPTION' })
+  await t.resolves(troupe.setQueue('q', { concurrency: 1, rateLimit: { limit: 1_000_000, periodSeconds: 0.001 } }))
+  await t.rejects(troupe.setQueue('q', { concurrency: 0 }), { code: 'TROUPE_INVALID_OPTION' })
+  await t.rejects(troupe.setQueue('q', { rateLimit: { limit: 1_000_001, periodSeconds: 1 } }), { code: 'TROUPE_INVALID_OPTION' })
+  await t.rejects(troupe.setSchedule('s', 'documented', [], { everySeconds: 0.99 }), { code: 'TROUPE_INVALID_OPTION' })
+  await t.rejects(troupe.setSchedule('s', 'documented', [], { everySeconds: 60, cron: '* * * * *' }), { code: 'TROUPE_INVALID_OPTION' })
+  await t.rejects(troupe.setSchedule('s', 'documented', [], {}), { code: 'TROUPE_INVALID_OPTION' })
+  await troupe.setSchedule('s', 'documented', [], { everySeconds: 3600 })
+  t.match(await troupe.listSchedules(), [{ missed: 'skip' }])
+  t.equal(table('Queues and schedules').find(row => row[1] === 'missed')?.[2], "'skip'")
 })
 
 t.test('the defaults in the reference are those of the code', async t => {
