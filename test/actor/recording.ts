@@ -60,6 +60,9 @@ export class Script {
         return
       case 'actor-started': case 'step-started': case 'actor-waiting': case 'attempt-judged': case 'actor-passivated':
       case 'passivation-refused': case 'actor-stuck': // nothing to complete
+        return
+      case 'message-sent': case 'receive-called': case 'event-published': case 'event-awaited': case 'stream-written': case 'stream-ended':
+        throw new Error(`no program here says ${fact.type}`)
     }
   }
 

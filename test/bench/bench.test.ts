@@ -64,14 +64,16 @@ for (const { name, rows, series, ratios } of EXPECTED) {
     const [bench] = benches
     t.equal(bench?.rows.length, rows)
     t.equal(bench?.rows.filter(row => row.ratio !== undefined).length, ratios)
+    // What is done in a fixed time may be nothing on a busy machine; what takes its time is always more than nothing.
+    const isFixedTime = name === 'blocked-host'
     for (const row of bench?.rows ?? []) {
       t.ok(out.includes(`\n${row.label} `), `the table has a line for "${row.label}"`)
       for (const each of series) t.ok(row.series.some(candidate => candidate.name === each), `${row.label} has "${each}"`)
       for (const { name: each, samples, median } of row.series) {
         t.equal(samples.length, rounds, `${row.label}: one sample of "${each}" a round`)
-        t.ok([...samples, median].every(sample => Number.isFinite(sample) && sample > 0), `${row.label}: "${each}" was measured`)
+        t.ok([...samples, median].every(sample => Number.isFinite(sample) && (sample > 0 || isFixedTime)), `${row.label}: "${each}" was measured`)
       }
-      if (row.ratio !== undefined) t.ok(row.ratio.value > 0, `${row.label}: the ratio is a number`)
+      if (row.ratio !== undefined && !isFixedTime) t.ok(row.ratio.value > 0, `${row.label}: the ratio is a number`)
     }
   })
 }
