@@ -35,7 +35,7 @@ export class World {
   }
 
   async open(places: Places = {}): Promise<Troupe> {
-    const options = { store: join(this.folder, 'store'), workflows: WORKFLOWS, threads: 2, durability: 'process-crash', logger: this.logger, ...places } as const
+    const options = { store: join(this.folder, 'store'), workflows: WORKFLOWS, threads: 1, durability: 'process-crash', logger: this.logger, ...places } as const
     const troupe = await Troupe.openOver(options, inlineLink({
       clock: this.clock,
       openStore: async ({ store: folder, durability }) => this.#watched(this.#memory ?? await openLmdbStore({ folder, durability })),
