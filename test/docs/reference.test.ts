@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { InvalidOptionError, Troupe } from 'troupe'
+import * as host from 'troupe'
+import { InvalidOptionError, RunHandle, Troupe } from 'troupe'
+import * as authoring from 'troupe/workflow'
 import { runStep, step, workflow } from 'troupe/workflow'
 import { RUN_TRANSITIONS } from '../../lib/model/run.ts'
 import { HOST_DEFAULTS } from '../../lib/client/options.ts'
@@ -37,6 +39,8 @@ function optionsNamedBy(error: Error): readonly string[] {
 function optionsOf(heading: string, call: string): readonly string[] {
   return table(heading).filter(row => row[0] === call && row.length === 4).map(row => row[1] ?? '').sort(byText)
 }
+
+const errors = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
 
 const byText = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
 
@@ -128,4 +132,25 @@ t.test('the run states in the reference, and the moves between them, are those o
     state, (next ?? '').replace(' by resume()', '').split(', ').filter(word => word !== '').sort(byText)]))
   const code = Object.fromEntries(Object.entries(RUN_TRANSITIONS).map(([state, next]) => [state, [...next].sort(byText)]))
   t.same(documented, code)
+})
+
+t.test('every export, and every method of Troupe and of a handle, is in the reference or among the errors', async t => {
+  const methods = [Troupe.prototype, RunHandle.prototype].flatMap(prototype => Object.getOwnPropertyNames(prototype)).filter(name => name !== 'constructor')
+  const names = [...Object.keys(host), ...Object.keys(authoring), ...methods]
+  t.ok(names.length > 60, `${names.length} names`)
+  // In code or in a heading: a word of the prose does not count.
+  const code = [...`${reference}${errors}`.matchAll(/`[^`\n]+`|^#.*$/gm)].map(([text]) => text)
+  const words = new Set(code.join(' ').match(/\w+/g))
+  t.same([...new Set(names)].filter(name => !words.has(name)), [])
+})
+
+t.test('what stats() tells is in the reference', async t => {
+  const troupe = await openTroupe(t, { workflows: new URL('../fixtures/docs/workflows.js', import.meta.url) })
+  const stats = await troupe.stats()
+  t.same(table('stats').map(([field]) => field ?? '').sort(byText), Object.keys(stats).sort(byText))
+  for (const [field = '', text = ''] of table('stats')) {
+    const value = stats[field as keyof typeof stats]
+    const parts = /\{ (.*) \}/.exec(text)?.[1]?.split(', ')
+    if (parts !== undefined) t.same(Object.keys(Array.isArray(value) ? value[0] as object : value).sort(byText), parts.sort(byText), field)
+  }
 })
