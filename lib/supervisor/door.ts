@@ -121,13 +121,11 @@ export class Door {
       case 'await-event':
       case 'read-stream':
         return this.#handleMail(requestId, request, reply, whenSettled)
-      case 'fork-run': {
-        const origin = this.#find(request.id)
+      case 'fork-run':
         return whenSettled(() => {
-          const { id } = this.#upkeep.fork(origin, request.beforeStep, request.newId).meta
+          const { id } = this.#upkeep.fork(this.#find(request.id), request.beforeStep, request.newId).meta
           settled(() => ({ id }))
         })
-      }
       case 'set-queue':
       case 'list-queues':
       case 'set-schedule':
@@ -242,7 +240,9 @@ export class Door {
   #awaitOutcome(requestId: number, state: RunState, reply: Reply, refuse: (error: unknown) => void): void {
     const { key } = state.meta
     this.#parts.commits.afterCommit(() => this.#orRefuse(refuse, () => {
-      const now = this.#parts.runs.get(key) ?? state
+      const now = this.#parts.runs.get(key)
+      // Pruned meanwhile: no outcome would ever come.
+      if (now === undefined) throw new UnknownRunError({ runId: state.meta.id })
       const outcome = isFinished(now.progress.status) ? now.outcome ?? this.#parts.store.readOutcome(key) : undefined
       if (outcome !== undefined) return reply(outcome)
       const waiters = this.#waiters.get(key) ?? new Map<number, Reply>()
