@@ -8,6 +8,7 @@ import { blockedHost } from './blocked-host.ts'
 import { cpu } from './cpu.ts'
 import { ratioOf, summarize } from './figures.ts'
 import type { Row } from './figures.ts'
+import { idle } from './idle.ts'
 import { job } from './job.ts'
 import { latency } from './latency.ts'
 import { describeMachine, isInMemory } from './machine.ts'
@@ -15,7 +16,7 @@ import { recovery } from './recovery.ts'
 import { steps } from './steps.ts'
 import { formatTable } from './table.ts'
 
-const BENCHES: readonly Bench[] = [steps, cpu, latency, recovery, blockedHost, job]
+const BENCHES: readonly Bench[] = [steps, cpu, latency, recovery, blockedHost, job, idle]
 
 async function main(argv: readonly string[]): Promise<number> {
   let command: Command | 'help'

@@ -31,6 +31,7 @@ const EXPECTED: readonly { readonly name: string, readonly rows: number, readonl
   { name: 'recovery', rows: 2, series: ['until it works', 'until open() resolves'], ratios: 0 },
   { name: 'blocked-host', rows: 1, series: ['blocked', 'free'], ratios: 1 },
   { name: 'job', rows: 2, series: ['troupe'], ratios: 0 },
+  { name: 'idle', rows: 1, series: ['used', 'allowed'], ratios: 1 },
 ]
 
 async function run(...args: readonly string[]): Promise<{ readonly code: number | null, readonly out: string, readonly err: string }> {
