@@ -10,7 +10,6 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { InternalError } from '../errors.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
@@ -125,8 +124,8 @@ export class ThreadPool {
 
   /** Threads that take actors, with how many each has. */
   *threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
-    for (const { threadId, actors, ready, ended, deliberate, error } of this.#threads.values()) {
-      if (ready && !ended && !deliberate && error === undefined) yield { threadId, actors: actors.size }
+    for (const { threadId, actors, ready, ended, deliberate, deaf, error } of this.#threads.values()) {
+      if (ready && !ended && !deliberate && !deaf && error === undefined) yield { threadId, actors: actors.size }
     }
   }
 
@@ -158,7 +157,7 @@ export class ThreadPool {
   /** False: the thread is ending, and the actor was not spawned. */
   spawn(threadId: number, task: SpawnTask): boolean {
     const thread = this.#threads.get(threadId)
-    if (thread === undefined || thread.ended || thread.deliberate || thread.error !== undefined) return false
+    if (thread === undefined || thread.ended || thread.deliberate || thread.deaf || thread.error !== undefined) return false
     thread.actors.set(task.key, task.incarnation)
     this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
       if (thread.ended || thread.deaf) return
@@ -202,7 +201,7 @@ export class ThreadPool {
     const thread = this.#threads.get(threadId)
     if (thread === undefined || thread.deaf) return
     thread.deaf = true
-    thread.error ??= new InternalError({ problem: 'a test wanted this crash' })
+    thread.lastWords = { type: 'thread-dying', key: undefined, incarnation: 0, index: undefined, cause: 'crashed, as a test wanted' }
     void thread.worker.terminate()
   }
 

@@ -6,6 +6,7 @@ import { checkName, checkNumber, checkOptions, refuse } from '../options.ts'
 import type { Store } from '../store/contract.ts'
 import { openLmdbStore } from '../store/lmdb/index.ts'
 import { createMemoryStore } from '../store/memory/index.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { Troupe } from '../troupe.ts'
 import { Crashes } from './crashes.ts'
 import type { CrashPlace } from './crashes.ts'
@@ -14,7 +15,7 @@ import type { HistoryOptions, HistoryReport } from './history.ts'
 import { inlineLink } from './inline-link.ts'
 import { TestClock } from './test-clock.ts'
 
-export interface TestTroupeOptions extends Omit<TroupeOptions, 'store'> {
+export interface TestTroupeOptions extends Omit<TroupeOptions, 'store' | 'logger'> {
   /** A folder, for a store that outlives this Troupe. Default: a store in memory, gone with it. */
   readonly store?: string
   /** Default: one of its own. Another Troupe on the same folder is given the first one's, so that no time is lost. */
@@ -24,6 +25,8 @@ export interface TestTroupeOptions extends Omit<TroupeOptions, 'store'> {
    * deterministic fails here, with NondeterminismError. Steps that are under way side by side are let finish first. Default false.
    */
   readonly replayEveryStep?: boolean
+  /** As for Troupe.open(). Default: silent. */
+  readonly logger?: Logger
 }
 
 interface TestParts {
@@ -36,6 +39,8 @@ interface TestParts {
 
 /** Default of `threads`: two, so that neighbours and moves are met, and opening is quick. */
 const DEFAULT_THREADS = 2
+
+const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 export class TestTroupe extends Troupe {
   readonly #parts: TestParts
@@ -53,7 +58,7 @@ export class TestTroupe extends Troupe {
    */
   static override async open(options: TestTroupeOptions): Promise<TestTroupe> {
     const { clock = new TestClock(), replayEveryStep = false, store: folder, ...rest } = checkTestOptions(options)
-    const { supervisor, logger } = resolveTroupeOptions({ threads: DEFAULT_THREADS, durability: 'process-crash', ...rest, store: folder ?? 'memory' })
+    const { supervisor, logger } = resolveTroupeOptions({ threads: DEFAULT_THREADS, durability: 'process-crash', logger: SILENT, ...rest, store: folder ?? 'memory' })
     const crashes = new Crashes()
     let store: Store | undefined
     let unwatch = (): void => {}
