@@ -18,8 +18,11 @@ const link = (text: string): string => text.replaceAll(/from '(troupe(?:\/\w+)?)
 /** As a user has it: without the loaders of the test that starts it. */
 const env = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined }
 
+// Programs wait for the disk and for each other's threads more than they compute.
+t.jobs = 3
+
 t.test('there is a guide for each thing a durable-workflow engine is expected to do', async t => {
-  const expected = ['changing-code', 'control', 'embedding', 'events-and-streams', 'messages', 'parallel', 'queues', 'schedules', 'upkeep']
+  const expected = ['changing-code', 'control', 'embedding', 'events-and-streams', 'messages', 'parallel', 'queues', 'schedules', 'testing', 'upkeep']
   t.same(expected.filter(name => !pages.includes(`${name}.md`)), [])
 })
 
@@ -28,7 +31,7 @@ for (const page of pages) {
   const files = [...text.matchAll(/```js file=(\S+)\n([\s\S]*?)```/g)].map(([, name, code]) => ({ name: name!, code: code! }))
   const programs = [...text.matchAll(/```text prints=(\S+)\n([\s\S]*?)```/g)].map(([, name, output]) => ({ name: name!, output: output! }))
 
-  t.test(`docs/guides/${page} can be followed to the letter: its programs print what it says`, async t => {
+  t.test(`docs/guides/${page} can be followed to the letter: its programs print what it says`, { buffered: true }, async t => {
     t.ok(programs.length > 0, 'it has a program whose output it shows')
     t.same(programs.filter(({ name }) => !files.some(file => file.name === name)), [], 'and shows each program')
     t.equal(new Set(files.map(({ name }) => name)).size, files.length, 'no file is written twice')
