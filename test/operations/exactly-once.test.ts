@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import type { RunHandle } from 'troupe'
 import { chanceOf, seedOf } from '../chance.ts'
 import { openTroupe, until } from '../harness.ts'
 import { spawnHost } from '../crash/host-process.ts'
@@ -50,7 +49,7 @@ t.test(`messages between runs, and from a host that repeats itself, come once an
   }
   const all = Array.from({ length: BOOTS * HOPS }, (_, n) => n)
   for (const id of ['r1', 'r2']) {
-    const receiver = await troupe.get(id) as RunHandle<unknown>
+    const receiver = await troupe.get(id)
     for (let n = 0; n < BOOTS; n++) await receiver.send(n, { idempotencyKey: `host ${n}` })
     await receiver.send('stop')
     t.same(await receiver.result(), { came: { s1: all, s2: all }, fromHost: all.slice(0, BOOTS), left: [undefined, undefined] })
