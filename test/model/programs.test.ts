@@ -117,15 +117,15 @@ interface Doing {
 
 const sorted = (outcomes: ReadonlyMap<string, Expected>): object => Object.fromEntries([...outcomes].sort(([a], [b]) => a < b ? -1 : 1))
 
-async function campaign(t: Test, share: number, store: string | undefined): Promise<void> {
+async function campaign(t: Test, share: number, options: Partial<TestTroupeOptions>): Promise<void> {
   const seed = seedOf(t)
   const count = Math.ceil(PROGRAMS * share)
   const overAtMs = performance.now() + BUDGET_MS * share
-  const stage = await Stage.open({ workflows, threads: 2, logger: recordingLogger(), ...(store !== undefined && { store }) })
+  const stage = await Stage.open({ workflows, threads: 2, logger: recordingLogger(), ...options })
   t.teardown(() => stage.close())
   const seen = new Map<string, number>()
   let played = 0
-  const some = fc.array(programs(store !== undefined).filter(program => durationsOf(program) <= MOST_DURATIONS), { minLength: 1, maxLength: 40, size: 'max' })
+  const some = fc.array(programs(options.store !== undefined).filter(program => durationsOf(program) <= MOST_DURATIONS), { minLength: 1, maxLength: 40, size: 'max' })
   const holds = fc.asyncProperty(some, async chosen => {
     const expected = chosen.map(program => expectationOf(program))
     const outcomes = await stage.play(chosen)
@@ -146,9 +146,13 @@ async function campaign(t: Test, share: number, store: string | undefined): Prom
 }
 
 t.test('what comes out of random programs, on a store in memory, is what the model says', async t => {
-  await campaign(t, 0.7, undefined)
+  await campaign(t, 0.5, {})
 })
 
 t.test('the same on LMDB, with hosts that close and open the store meanwhile', async t => {
-  await campaign(t, 0.3, join(t.testdir({}), 'store'))
+  await campaign(t, 0.3, { store: join(t.testdir({}), 'store') })
+})
+
+t.test('the same with a new life of every run after each of its operations', async t => {
+  await campaign(t, 0.2, { replayEveryStep: true })
 })
