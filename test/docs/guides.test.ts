@@ -43,7 +43,8 @@ for (const page of pages) {
     for (const { name, output } of programs) {
       const { stdout, stderr } = await execute(process.execPath, [name], { cwd: folder, env })
       t.equal(stdout, output, `what ${name} prints`)
-      t.equal(stderr, '', `${name} has nothing to complain about`)
+      // A test crashes threads on purpose, and troupe says so.
+      if (!name.endsWith('.test.js')) t.equal(stderr, '', `${name} has nothing to complain about`)
     }
   })
 
