@@ -12,7 +12,7 @@ import { openAt, openScripts, untilWaits } from './troupes.ts'
 const RECEIVE: Op = { do: 'receive' }
 const receiveOn = (topic: string): Op => ({ do: 'receive', topic })
 
-t.setTimeout(240_000)
+t.setTimeout(110_000)
 
 const shared = await openScripts(t)
 

@@ -12,7 +12,7 @@ import { untilWaits } from './troupes.ts'
 const BEFORE = new URL('../fixtures/operations/change-before.js', import.meta.url)
 const AFTER = new URL('../fixtures/operations/change-after.js', import.meta.url)
 
-t.setTimeout(240_000)
+t.setTimeout(110_000)
 
 interface Change {
   readonly troupe: Troupe

@@ -8,7 +8,7 @@ import type { Op } from '../fixtures/operations/script.ts'
 import { openScripts, untilWaits } from './troupes.ts'
 import type { ScriptRun } from './troupes.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(110_000)
 
 const shared = await openScripts(t)
 
