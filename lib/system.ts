@@ -36,6 +36,11 @@ export function monotonicMs(): number {
   return performance.now()
 }
 
+/** Sixteen hexadecimal digits that nobody else has. */
+export function newToken(): string {
+  return randomBytes(8).toString('hex')
+}
+
 export function newRunId(): string {
   return uuidv7(Date.now(), randomBytes(10))
 }

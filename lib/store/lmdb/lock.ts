@@ -17,13 +17,13 @@
  * - Needs a file system that can hold a socket; where it cannot, opening fails and says so.
  * - Whoever removes the socket file removes the lock. The holder notices at the next commit (isHeld) and stops.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { closeSync, lstatSync, openSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StoreInUseError, StoreUnavailableError } from '../../errors.ts'
-import { systemClock } from '../../system.ts'
+import { newToken, systemClock } from '../../system.ts'
 
 /** What the lock leaves in the folder, published or not yet. */
 export const LOCK_NAME = /^supervisor-(\d+)-[0-9a-f]+\.(sock|new)$/
@@ -59,7 +59,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 }
 
 async function publishSocket(folder: string, real: string): Promise<FolderLock & { readonly name: string }> {
-  const stem = `supervisor-${process.pid}-${randomBytes(8).toString('hex')}`
+  const stem = `supervisor-${process.pid}-${newToken()}`
   const name = `${stem}.sock`
   const server = newServer()
   try {
