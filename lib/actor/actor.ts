@@ -262,12 +262,14 @@ export class Actor implements CallHost {
     this.#finish({ type: 'run-failed', error: encodeError(error) })
   }
 
-  /** Entries that were recorded but never called: the code ended elsewhere than it did before. */
+  /** What was recorded, or begun, and never called: the code ended elsewhere than it did before. */
   #neverCalled(): boolean {
     if (this.#status === 'ending') return false
-    const head = this.#recorded.firstFrom(this.#nextIndex)
-    if (head === undefined) return false
-    this.#diverge(head.index, describeOperation(head.kind, head.name), 'nothing (the workflow had ended)')
+    const waiting = [...this.#waits].find(([index]) => index >= this.#nextIndex)
+    const missed = this.#recorded.firstFrom(this.#nextIndex)
+      ?? (waiting === undefined ? undefined : { index: waiting[0], kind: kindOfWait(waiting[1]), name: waiting[1].name })
+    if (missed === undefined) return false
+    this.#diverge(missed.index, describeOperation(missed.kind, missed.name), 'nothing (the workflow had ended)')
     return true
   }
 

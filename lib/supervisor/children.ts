@@ -7,7 +7,7 @@ import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
 import type { StartRequest } from '../protocol/host.ts'
-import { readEntryHead } from '../codec/entry.ts'
+import { decodeEntry, readEntryHead } from '../codec/entry.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
 import { queuedRun } from './admission.ts'
 import type { Shell, ShellParts } from './shell.ts'
@@ -105,14 +105,14 @@ export class Children {
 
   /** Puts a run back to work; of a failed one the last failed operation and what came after it is forgotten. */
   resume(state: RunState): void {
-    const forgetFrom = state.progress.status === 'failed' ? this.#lastFailed(state) : undefined
-    this.#shell.hear(state, { type: 'resume-requested', forgetFrom })
+    const forget = state.progress.status === 'failed' ? this.#lastFailed(state) : undefined
+    this.#shell.hear(state, { type: 'resume-requested', forget })
   }
 
-  #lastFailed(state: RunState): number | undefined {
+  #lastFailed(state: RunState): { readonly fromPosition: number, readonly atMs: number } | undefined {
     const entries = this.#parts.store.readJournal(state.meta.key, 0, Number.MAX_SAFE_INTEGER)
     for (let position = entries.length - 1; position >= 0; position--) {
-      if (readEntryHead(entries[position]!).outcome !== 'result') return position
+      if (readEntryHead(entries[position]!).outcome !== 'result') return { fromPosition: position, atMs: decodeEntry(entries[position]!).finishedAtMs }
     }
     return undefined
   }

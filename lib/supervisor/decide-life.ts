@@ -158,19 +158,21 @@ export function requestEnd(draft: Draft, request: { readonly reason: 'cancelled'
 }
 
 /** Back to work from the last checkpoint, with fresh attempts and respawns. */
-export function resume(draft: Draft, forgetFrom: number | undefined): void {
+export function resume(draft: Draft, forget: { readonly fromPosition: number, readonly atMs: number } | undefined): void {
   const { progress, state } = draft
   if (!isFinished(progress.status) || progress.status === 'succeeded') return
   draft.outcome = undefined
   draft.changes.push({ type: 'outcome-forgotten', key: draft.key })
-  if (forgetFrom !== undefined) {
-    draft.changes.push({ type: 'entries-forgotten', key: draft.key, fromPosition: forgetFrom })
-    draft.journalLength = forgetFrom
+  if (forget !== undefined) {
+    const { fromPosition } = forget
+    draft.changes.push({ type: 'entries-forgotten', key: draft.key, fromPosition })
+    draft.journalLength = fromPosition
   }
   for (const [index, wait] of state.waits) {
     const dueAtMs = dueAtOf(wait)
-    // A sleep keeps its wake time; attempts are fresh, and the actor asks for its children again.
-    if (wait.type === 'sleep' && dueAtMs !== undefined) draft.setTimer(index, dueAtMs)
+    // A sleep keeps its wake time, unless it began after what is forgotten; attempts are fresh, and the actor asks anew for all else.
+    const isKept = wait.type === 'sleep' && (forget === undefined || wait.startedAtMs < forget.atMs)
+    if (isKept && dueAtMs !== undefined) draft.setTimer(index, dueAtMs)
     else {
       draft.waits.push([index, undefined])
       draft.changes.push({ type: 'wait-removed', key: draft.key, index })

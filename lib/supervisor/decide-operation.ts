@@ -75,6 +75,7 @@ export function operationDue(draft: Draft, index: number, dueAtMs: number): void
   }
   // A message or an event that did not come in time is undefined, as a sleep's result is.
   const { type, name, startedAtMs } = wait
+  if (wait.type === 'event') draft.words.push({ type: 'to-run', key: wait.target, input: { type: 'awaiter-gone', parent: draft.key, index } })
   completeOperation(draft, index, encodeEntry({
     index, kind: type, name, startedAtMs, finishedAtMs: draft.nowMs, outcome: 'result', value: NOTHING, attempts: [],
   }))

@@ -69,8 +69,9 @@ function apply(draft: Draft, input: RunInput, policy: RunPolicy): void {
     case 'event-arrived': return eventArrived(draft, input)
     case 'child-finished': return childFinished(draft, input)
     case 'awaiter-added': return awaiterAdded(draft, input)
+    case 'awaiter-gone': return awaiterGone(draft, input)
     case 'end-requested': return requestEnd(draft, input)
-    case 'resume-requested': return resume(draft, input.forgetFrom)
+    case 'resume-requested': return resume(draft, input.forget)
     case 'thread-ended': return threadEnded(draft, input, policy)
     case 'actor-vanished':
       return threadEnded(draft, { type: 'thread-ended', alone: true, culprit: undefined, problem: 'let its actor go without a last word', deliberate: false }, policy)
@@ -97,6 +98,13 @@ function timerDue(draft: Draft, slot: number, dueAtMs: number): void {
 
 /** How long the actor of a run whose time is up may take to stop by itself. */
 const DEADLINE_GRACE_MS = 5000
+
+function awaiterGone(draft: Draft, { parent, index }: RunInput & { type: 'awaiter-gone' }): void {
+  const left = draft.awaiters.filter(awaiter => awaiter.parent !== parent || awaiter.index !== index)
+  if (left.length === draft.awaiters.length) return
+  draft.awaiters = left
+  draft.changes.push({ type: 'awaiter-removed', child: draft.key, parent, index })
+}
 
 function awaiterAdded(draft: Draft, input: RunInput & { type: 'awaiter-added' }): void {
   const { awaiter } = input

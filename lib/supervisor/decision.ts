@@ -19,14 +19,16 @@ export type RunInput =
   | { readonly type: 'child-started', readonly index: number, readonly mode: 'start' | 'call' | 'await', readonly workflow: string, readonly childId: string, readonly childKey: RunKey }
   | { readonly type: 'child-finished', readonly index: number, readonly outcome: Outcome }
   | { readonly type: 'awaiter-added', readonly awaiter: AwaiterRow }
+  /** It waits no longer: its time was up. */
+  | { readonly type: 'awaiter-gone', readonly parent: RunKey, readonly index: number }
   /** Another run's state, or its absence, decided an operation of this one. */
   | { readonly type: 'operation-settled', readonly index: number, readonly kind: EntryKind, readonly name: string, readonly outcome: EntryOutcome, readonly value: Encoded }
   | { readonly type: 'message-arrived', readonly topic: string | undefined, readonly message: Encoded, readonly idempotencyKey: string | undefined }
   | { readonly type: 'event-wait-began', readonly index: number, readonly name: string, readonly target: RunKey, readonly event: string, readonly timeoutMs: number | undefined }
   | { readonly type: 'event-arrived', readonly index: number, readonly value: Encoded | undefined }
   | { readonly type: 'end-requested', readonly reason: 'cancelled' | 'timed-out', readonly graceMs: number }
-  /** `forgetFrom`: the journal's position of the last failed operation. */
-  | { readonly type: 'resume-requested', readonly forgetFrom: number | undefined }
+  /** `forget`: the last failed operation, by its place in the journal and the time at which it failed. */
+  | { readonly type: 'resume-requested', readonly forget: { readonly fromPosition: number, readonly atMs: number } | undefined }
   | ThreadEnded
   /** Its task in the pool was over without a last word. */
   | { readonly type: 'actor-vanished' }

@@ -1,6 +1,6 @@
 /** What the host asks, one reply to each request. Whatever is told is durable first (I1). */
 import type { Encoded } from '../codec/encoded.ts'
-import { describeWait, encodeWait } from '../codec/wait.ts'
+import { decodeWait, describeWait, encodeWait } from '../codec/wait.ts'
 import type { Wait } from '../codec/wait.ts'
 import { TroupeClosedError, UnknownRunError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
@@ -107,7 +107,7 @@ export class Door {
         const { query, after, limit, values } = request
         return settled(() => {
           const page = store.listRuns(query, { limit, values, ...(after !== undefined && { after }) })
-          return { ...page, runs: page.runs.map(run => ({ ...run, ...this.#waitsFor(run) })) }
+          return { ...page, runs: page.runs.map(run => ({ ...run, ...this.#waitsFor({ ...run, waits: this.#waitsOf(run) }) })) }
         })
       }
       case 'count-runs':
@@ -255,6 +255,12 @@ export class Door {
     if (state === undefined) throw new UnknownRunError({ runId: id })
     const outcome = this.#parts.store.readOutcome(key)
     return { meta: state.meta, progress: state.progress, ...this.#waitsFor(state), ...(outcome !== undefined && { outcome }) }
+  }
+
+  /** Of a run that waits, as the store has them. */
+  #waitsOf({ meta, progress }: ListedRun): ReadonlyMap<number, Wait> {
+    const stored = progress.status === 'waiting' ? this.#parts.store.loadRun(meta.key) : undefined
+    return new Map(stored?.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
   }
 
   #waitsFor({ meta, progress, waits }: { readonly meta: RunMeta, readonly progress: RunProgress, readonly waits?: ReadonlyMap<number, Wait> }): { readonly waitsFor?: string } {

@@ -17,6 +17,8 @@ import type { RunState } from './state.ts'
 export interface Origin {
   readonly parent?: { readonly key: RunKey, readonly id: string, readonly index: number }
   readonly forkedFrom?: string
+  /** Of the module that recorded these entries. */
+  readonly version?: string | undefined
   /** What is recorded of it from the beginning. */
   readonly entries?: readonly Encoded[]
 }
@@ -89,7 +91,7 @@ export class Starts {
   }
 
   /** A new run, enqueued or delayed. */
-  create(request: StartRequest, { parent, forkedFrom, entries = [] }: Origin): NewRun {
+  create(request: StartRequest, { parent, forkedFrom, version, entries = [] }: Origin): NewRun {
     const workflow = this.workflow(request.workflow)
     const nowMs = this.#clock.nowMs()
     const { id, args, priority = 0, delayMs = 0, deduplicationId, queueKey, tags = {} } = request
@@ -97,7 +99,7 @@ export class Starts {
     const timeoutMs = request.timeoutMs ?? workflow.timeoutMs
     const key = this.#store.newRunKey()
     const meta: RunMeta = {
-      key, id, workflow: workflow.name, args, createdAtMs: nowMs, priority, tags, version: workflow.version,
+      key, id, workflow: workflow.name, args, createdAtMs: nowMs, priority, tags, version: version ?? workflow.version,
       ...(queue !== undefined && { queue }),
       ...(queueKey !== undefined && { queueKey }),
       ...(deduplicationId !== undefined && { deduplicationId }),

@@ -83,6 +83,6 @@ export class Upkeep {
       ...(queue !== undefined && { queue }),
       ...(queueKey !== undefined && { queueKey }),
       ...(timeoutMs !== undefined && { timeoutMs }),
-    }, { forkedFrom: meta.id, entries })
+    }, { forkedFrom: meta.id, entries, version: entries.length === 0 ? undefined : meta.version })
   }
 }

@@ -110,7 +110,7 @@ export class Simulation {
     const { index, mode, workflow } = request
     const id = `${parent.meta.id}/${index}`
     const child = [...this.states.values()].find(({ meta }) => meta.id === id) ?? this.#start(id, { key: parent.meta.key, id: parent.meta.id, index })
-    if (isFinished(child.progress.status) && child.progress.status !== 'succeeded') this.hear(child, { type: 'resume-requested', forgetFrom: undefined })
+    if (isFinished(child.progress.status) && child.progress.status !== 'succeeded') this.hear(child, { type: 'resume-requested', forget: undefined })
     this.hear(parent, { type: 'child-started', index, mode, workflow, childId: id, childKey: child.meta.key })
   }
 
@@ -177,7 +177,7 @@ export class Simulation {
     const state = chance.pick(states)
     const { life, progress } = state
     if (dice < 8) return this.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs: 1 })
-    if (dice < 14) return this.hear(state, { type: 'resume-requested', forgetFrom: progress.status === 'failed' && state.journalLength > 0 ? chance.below(state.journalLength) : undefined })
+    if (dice < 14) return this.hear(state, { type: 'resume-requested', forget: progress.status === 'failed' && state.journalLength > 0 ? { fromPosition: chance.below(state.journalLength), atMs: Infinity } : undefined })
     if (dice < 16) return this.#endThread(chance.below(3), chance.below(3) === 0)
     if (dice < 17) return this.#processDies()
     if (dice < 30) return this.#timerDue()
