@@ -36,7 +36,9 @@ t.test('what earlier versions stored can be read', async t => {
 })
 
 t.test("plain values are v8's own data behind the format byte", async () => {
-  const plain = fc.anything({ withBigInt: true, withBoxedValues: true, withDate: true, withMap: true, withSet: true, withSparseArray: true })
+  // No invalid dates: deepStrictEqual holds two of them for different.
+  const graph = fc.anything({ withBigInt: true, withBoxedValues: true, withMap: true, withSet: true, withSparseArray: true })
+  const plain = fc.record({ graph, dates: fc.array(fc.date({ noInvalidDate: true })) }, { noNullPrototype: true })
   fc.assert(fc.property(plain, value => {
     assert.deepStrictEqual(v8.deserialize(encodeValue({ value }, owner).subarray(1)), v8.deserialize(v8.serialize({ value })))
   }))
