@@ -29,6 +29,7 @@ export const systemClock: Clock = {
     timeout = setTimeout(arm, Math.min(Math.max(Math.ceil(delayMs), 0), LONGEST_TIMEOUT_MS))
     return { cancel: () => { clearTimeout(timeout) } } satisfies Alarm
   },
+  soon: callback => { setImmediate(callback) },
 }
 
 /** Milliseconds from some fixed moment; never set back. For measuring, not for telling the time. */

@@ -6,6 +6,8 @@ export interface Clock {
   random(): number
   /** Calls back once, not before `delayMs` have passed. A delay of any length works. */
   schedule(delayMs: number, callback: () => void): Alarm
+  /** Calls back in a turn of its own, after all that this turn has set off. */
+  soon(callback: () => void): void
 }
 
 export interface Alarm {

@@ -68,7 +68,7 @@ export class Commits {
   schedule(): void {
     if (this.#scheduled || this.#stopped || this.#retry !== undefined) return
     this.#scheduled = true
-    setImmediate(() => {
+    this.#clock.soon(() => {
       this.#scheduled = false
       if (!this.#stopped && this.#retry === undefined) this.commit()
     })

@@ -72,6 +72,9 @@ interface Thread {
   ended: boolean
 }
 
+/** What the supervisor asks of a pool: the threads behind it may be a test's own. */
+export type Pool = Pick<ThreadPool, keyof ThreadPool>
+
 export class ThreadPool {
   readonly #options: PoolOptions
   readonly #listener: PoolListener

@@ -8,6 +8,8 @@ export interface Probe {
   readonly time?: SharedArrayBuffer
   /** Runs are spawned anew after each operation that is recorded. */
   readonly replaysEveryStep?: boolean
+  /** Given the parts of a supervisor before it does anything. */
+  watch?(parts: ShellParts): void
   /** Asked of all that actors say; true: this is lost, and the thread crashes. */
   crashesAt?(runId: string, fact: ToSupervisor): boolean
 }

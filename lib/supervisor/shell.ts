@@ -17,7 +17,7 @@ import type { Commits } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
-import type { ThreadEnd, ThreadPool } from './pool.ts'
+import type { Pool, ThreadEnd } from './pool.ts'
 import { policyFor } from './probe.ts'
 import type { Probe } from './probe.ts'
 import type { Queues } from './queues.ts'
@@ -39,7 +39,7 @@ export interface ShellParts {
   readonly commits: Commits
   readonly timers: Timers
   readonly queues: Queues
-  readonly pool: ThreadPool
+  readonly pool: Pool
   readonly actorsPerThread: number
   readonly probe?: Probe | undefined
   /** An outcome is durable. */

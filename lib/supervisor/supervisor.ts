@@ -13,6 +13,7 @@ import { monotonicMs } from '../system.ts'
 import { Commits } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
 import { ThreadPool } from './pool.ts'
+import type { Pool, PoolListener, PoolOptions } from './pool.ts'
 import { isStill, runsAtWork } from './probe.ts'
 import type { Probe } from './probe.ts'
 import { refusalBytes } from './refusal.ts'
@@ -33,6 +34,8 @@ export interface SupervisorDependencies {
   readonly clock: Clock
   /** The file a worker thread begins with. */
   readonly actorEntry: string
+  /** Default: worker threads, by Piscina. */
+  readonly openPool?: (options: PoolOptions, listener: PoolListener) => Pool
   readonly probe?: Probe
 }
 
@@ -80,6 +83,7 @@ export class Supervisor {
     this.#deps = deps
     this.#store = store
     const runs = new Runs(store, () => { this.#parts.commits.schedule() })
+    const openPool = deps.openPool ?? ((...parts: ConstructorParameters<typeof ThreadPool>) => new ThreadPool(...parts))
     const timed = <T>(work: () => T): T => this.#timed(work)
     this.#parts = {
       store, clock, runs,
@@ -93,7 +97,7 @@ export class Supervisor {
         isStopRequested: () => deps.isStopRequested(),
       }),
       timers: new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { timed(() => { this.#shell.timersDue(rows) }) }),
-      pool: new ThreadPool({
+      pool: openPool({
         threads: options.threads,
         modules: options.modules,
         entry: deps.actorEntry,
@@ -115,6 +119,7 @@ export class Supervisor {
     }
     this.#shell = new Shell(this.#parts)
     this.#door = new Door(this.#shell, this.#parts, message => { deps.emit(message) }, () => this.#stats())
+    deps.probe?.watch?.(this.#parts)
   }
 
   get workflows(): readonly string[] {

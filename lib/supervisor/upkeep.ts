@@ -30,7 +30,7 @@ export class Upkeep {
       this.#parts.commits.commit()
       if (page.next === undefined) break
       after = page.next
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise<void>(resolve => { this.#parts.clock.soon(resolve) })
     }
     await new Promise<void>(resolve => { this.#parts.commits.afterCommit(resolve) })
     return deleted

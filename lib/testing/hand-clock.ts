@@ -32,6 +32,11 @@ export class HandClock implements Clock {
     return { cancel: () => { this.#pending.delete(pending) } }
   }
 
+  /** Turns are the event loop's own: they take no time. */
+  soon(callback: () => void): void {
+    setImmediate(callback)
+  }
+
   /** How many alarms are set. */
   get alarms(): number {
     return this.#pending.size
