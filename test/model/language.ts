@@ -60,18 +60,20 @@ function block(depth: number, maxLength: number): fc.Arbitrary<readonly Draft[]>
   return fc.array(op, { minLength: 1, maxLength })
 }
 
-const rarely = <T>(arbitrary: fc.Arbitrary<T>, freq: number): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq })
+/** There once in so many times. */
+const onceIn = <T>(times: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.oneof(
+  { weight: times - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
 
 /** `restarts`: whether the host may close its store and open it again. */
 export function programs(restarts: boolean): fc.Arbitrary<Program> {
   return fc.record({
     roots: fc.array(fc.record({
-      ops: block(2, 6), queued: fc.boolean(), priority: fc.nat(2), delay: rarely(TIME, 4), timeout: rarely(TIME, 6),
-      crashBefore: rarely(fc.oneof(fc.nat(5), fc.constant('end' as const)), 12),
+      ops: block(2, 6), queued: fc.boolean(), priority: fc.nat(2), delay: onceIn(4, TIME), timeout: onceIn(6, TIME),
+      crashBefore: onceIn(8, fc.oneof(fc.nat(5), fc.constant('end' as const))),
     }), { minLength: 1, maxLength: 4 }),
     queueConcurrency: fc.integer({ min: 1, max: 2 }),
     cancels: fc.array(fc.record({ root: fc.nat(3), time: TIME, children: fc.boolean() }), { maxLength: 2 }),
-    restart: restarts ? rarely(TIME, 20) : fc.constant(undefined),
+    restart: restarts ? onceIn(12, TIME) : fc.constant(undefined),
   }).map(draft => new Resolver(draft.roots.map(({ ops }) => ops)).program(draft))
 }
 
