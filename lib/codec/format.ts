@@ -2,16 +2,18 @@
  * The stored format of values, version 1. Every number here is durable: it may be added to, never given another meaning.
  *
  *   bytes = primitive
+ *         | tree
  *         | Graph            v8
  *         | GraphWithHosts   hosts v8
  *         | GraphWithExtras  hosts v8, where v8 holds [value, bare, fields]
  *   primitive = one tag, then what the table says; 0x80..0xff are the whole numbers 0..127 themselves
+ *   tree      = Object, u8 n, n times (string, primitive or tree) | Array, u8 n, n times (primitive or tree)
  *   v8        = what node:v8 writes: header and one value
  *   hosts     = varint e, then e times the head of an error (error-record.ts), memory (memory.ts)
  *   bare      = the objects of the value that have no prototype
  *   fields    = for each error of hosts the values of its fields
  *
- * Primitives spare the start of a serializer. In the graph, what v8 would lose or change (the class of an error, which
+ * Primitives and small trees (tree.ts) spare the start of a serializer. In the graph, what v8 would lose or change (the class of an error, which
  * views share a buffer, what is a Buffer) is a host object: the number of one of the hosts, errors first. So v8 itself
  * keeps identity and cycles, and its data never holds an error: one with a cause that Node 20 wrote, Node 22 cannot read.
  * Numbers and strings outside of v8's part are wire.ts's.
@@ -33,6 +35,9 @@ export const Tag = {
   String: 0x08,
   /** string of hexadecimal digits, after a '-' if negative */
   BigInt: 0x09,
+  /** u8: so many fields, each a string that is not "__proto__" and its value; and the same for elements without keys */
+  Object: 0x0a,
+  Array: 0x0b,
 
   Graph: 0x10,
   GraphWithHosts: 0x11,

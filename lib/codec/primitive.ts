@@ -15,16 +15,20 @@ export function isPrimitive(value: unknown): value is Primitive {
 
 export function encodePrimitive(value: Primitive): Encoded {
   wire.reset()
-  if (typeof value === 'string') {
-    wire.u8(Tag.String)
-    wire.string(value)
-  } else if (typeof value === 'number') writeNumber(value)
-  else if (typeof value === 'bigint') {
-    wire.u8(Tag.BigInt)
-    wire.string(value.toString(16))
-  } else if (typeof value === 'boolean') wire.u8(value ? Tag.True : Tag.False)
-  else wire.u8(value === null ? Tag.Null : Tag.Undefined)
+  writePrimitive(wire, value)
   return wire.finish() as Uint8Array as Encoded
+}
+
+export function writePrimitive(to: Writer, value: Primitive): void {
+  if (typeof value === 'string') {
+    to.u8(Tag.String)
+    to.string(value)
+  } else if (typeof value === 'number') writeNumber(to, value)
+  else if (typeof value === 'bigint') {
+    to.u8(Tag.BigInt)
+    to.string(value.toString(16))
+  } else if (typeof value === 'boolean') to.u8(value ? Tag.True : Tag.False)
+  else to.u8(value === null ? Tag.Null : Tag.Undefined)
 }
 
 /** The value after its tag. */
@@ -47,16 +51,16 @@ export function readPrimitive(tag: number, from: Reader): Primitive {
   }
 }
 
-function writeNumber(value: number): void {
+function writeNumber(to: Writer, value: number): void {
   if ((value | 0) !== value || value === 0 && 1 / value < 0) {
-    wire.u8(Tag.Double)
-    wire.f64(value)
+    to.u8(Tag.Double)
+    to.f64(value)
   } else if (value < 0) {
-    wire.u8(Tag.Negative)
-    wire.varint(-value)
-  } else if (value < 128) wire.u8(Tag.SmallInt | value)
+    to.u8(Tag.Negative)
+    to.varint(-value)
+  } else if (value < 128) to.u8(Tag.SmallInt | value)
   else {
-    wire.u8(Tag.Positive)
-    wire.varint(value)
+    to.u8(Tag.Positive)
+    to.varint(value)
   }
 }

@@ -8,7 +8,7 @@
  * getters become their values, symbol keys are dropped, a RegExp's lastIndex is 0, nothing is frozen.
  * Refused with UnserializableValueError: what is left, above all what would come back as `{}`.
  *
- * Objects are written by node:v8: as they are after a quick look (plain.ts), else from a copy (copy.ts).
+ * Small trees of plain data are written by tree.ts, all other objects by node:v8: as they are after a quick look (plain.ts), else from a copy (copy.ts).
  */
 import { StoreFormatError, UnserializableValueError } from '../errors.ts'
 import { Copier } from './copy.ts'
@@ -19,6 +19,7 @@ import { renderPath } from './path.ts'
 import { lookAt } from './plain.ts'
 import { encodePrimitive, isPrimitive, type Primitive, readPrimitive } from './primitive.ts'
 import { isStackOverflow, Refused, refusalOfThrown } from './refusal.ts'
+import { decodeTree, encodeTree, isTree } from './tree.ts'
 import { Reader } from './wire.ts'
 
 export type { Encoded } from './encoded.ts'
@@ -39,7 +40,7 @@ const NO_PLACEHOLDERS: ReadonlyMap<object, ArrayBuffer> = new Map()
  */
 export function encodeValue(value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
   if (isPrimitive(value)) return encodePrimitive(value)
-  return (typeof value === 'object' ? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
+  return (typeof value === 'object' ? encodeTree(value) ?? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
 }
 
 /** The bytes of anything thrown; what of it cannot be stored is replaced by a description. Never throws. */
@@ -62,6 +63,7 @@ export function encodeLeniently(value: unknown): Encoded {
 export function decodeValue(bytes: Uint8Array): unknown {
   try {
     const tag = bytes[0]
+    if (isTree(tag)) return decodeTree(bytes)
     return tag === Tag.Graph || tag === Tag.GraphWithHosts || tag === Tag.GraphWithExtras ? readGraph(bytes) : decodePrimitive(bytes)
   } catch (thrown) {
     // A full stack is the caller's; all else that can go wrong here is a length or a text that nobody wrote.

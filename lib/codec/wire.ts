@@ -14,6 +14,10 @@ const TWO_TO_28 = 0x1000_0000
 /** Matches only halves of surrogate pairs that stand alone: with the u flag a pair is one character. */
 const LONE_SURROGATE = /[\ud800-\udfff]/u
 
+/** A power of two. */
+const KEY_SLOTS = 256
+const knownKeys: string[] = Array.from({ length: KEY_SLOTS }, () => '')
+
 const scratch = new Float64Array(1)
 const scratchBytes = new Uint8Array(scratch.buffer)
 
@@ -46,6 +50,11 @@ export class Writer {
   u8(value: number): void {
     if (this.#end === this.#bytes.length) this.#grow(1)
     this.#bytes[this.#end++] = value
+  }
+
+  /** Puts another byte in the place of one that was written. */
+  replaceU8(at: number, value: number): void {
+    this.#bytes[at] = value
   }
 
   /** A whole number 0..2^53-1, in 1 to 8 bytes, seven bits each. Anything else is InternalError. */
@@ -253,6 +262,24 @@ export class Reader {
     return copy
   }
 
+  /** A string that is likely to have been read before, as names of fields are: then it is the same one, and nothing is made. */
+  key(): string {
+    const at = this.#at
+    const header = this.#bytes[at] as number
+    const length = header >> 1
+    if (header > 127 || (header & 1) === 1 || length === 0 || at + length >= this.#limit) return this.string()
+    let slot = length
+    for (let i = at + 1; i <= at + length; i++) slot = slot * 31 + (this.#bytes[i] as number) & KEY_SLOTS - 1
+    const known = knownKeys[slot]
+    if (known?.length === length && sameText(known, this.#bytes, at + 1)) {
+      this.#at = at + 1 + length
+      return known
+    }
+    const key = this.string()
+    if (key.length === length) knownKeys[slot] = key // ASCII: a character a byte
+    return key
+  }
+
   string(): string {
     const header = this.varint()
     const length = Math.floor(header / 2)
@@ -274,6 +301,11 @@ export class Reader {
     }
     return (this.#text ??= asBuffer(this.#bytes)).toString('utf8', at, end)
   }
+}
+
+function sameText(text: string, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false
+  return true
 }
 
 /** Memory to be written in full, shared with nobody: a large one is not filled with zeros first, a small one is not of Node's pool. */
