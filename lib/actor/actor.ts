@@ -19,6 +19,7 @@ import type { SpawnTask } from '../protocol/thread.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { Scope } from '../workflow/context.ts'
 import type { WorkflowRegistry } from '../workflow/registry.ts'
+import type { QueuedAttempt } from './attempt-queue.ts'
 import { Calls } from './calls.ts'
 import type { CallHost, OpenedCall } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
@@ -32,8 +33,9 @@ export interface ActorHost {
   readonly clock: Clock
   readonly registry: WorkflowRegistry
   send(actor: Actor, body: ToSupervisor): void
-  /** Calls back in a turn of its own, after all that was sent is on its way. */
-  runSoon(run: () => void): void
+  /** Runs it in a turn of its own, when its beginning is known outside. */
+  runSoon(attempt: QueuedAttempt): void
+  attemptOver(attempt: QueuedAttempt): void
   /** Something happened in it: at the end of the turn it is asked whether it waits. */
   touch(actor: Actor): void
   /** Its last word was sent. */
@@ -163,7 +165,10 @@ export class Actor implements CallHost {
     get recordsFailures(): boolean { return this.actor.#status === 'running' },
     get alive(): boolean { return this.actor.#status !== 'ended' },
     report(body: ToSupervisor): void { this.actor.report(body) },
-    runSoon(run: () => void): void { this.actor.#host.runSoon(run) },
+    get key(): RunKey { return this.actor.key },
+    get incarnation(): number { return this.actor.incarnation },
+    runSoon(attempt: QueuedAttempt): void { this.actor.#host.runSoon(attempt) },
+    attemptOver(attempt: QueuedAttempt): void { this.actor.#host.attemptOver(attempt) },
     busy(change: 1 | -1): void {
       this.actor.#busy += change
       this.actor.#stir()

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { encodeError } from '../codec/error.ts'
 import { WorkflowModuleError } from '../errors.ts'
 import { followTime, systemClock } from '../system.ts'
+import { FlightRecorder } from '../protocol/flight-recorder.ts'
 import type { BootReport, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
 import { workflowRegistry } from '../workflow/registry.ts'
 import type { WorkflowDefinition } from '../workflow/registry.ts'
@@ -19,7 +20,7 @@ export async function runThreadTask(task: ThreadTask): Promise<BootReport | unde
   return undefined
 }
 
-async function boot({ port, modules, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
+async function boot({ port, modules, recorder, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
   if (time !== undefined) followTime(time)
   const versions = new Map<string, string>()
   for (const module of modules) {
@@ -37,7 +38,7 @@ async function boot({ port, modules, time }: ThreadTask & { readonly type: 'boot
       return { type: 'boot-failed', error: encodeError(new WorkflowModuleError({ module, problem })) }
     }
   }
-  const booted = new ActorThread(port, workflowRegistry, systemClock)
+  const booted = new ActorThread(port, workflowRegistry, systemClock, recorder && new FlightRecorder(recorder))
   thread = booted
   process.on('exit', code => { booted.die(`exited with code ${code}`) })
   process.on('uncaughtExceptionMonitor', (error, origin) => {

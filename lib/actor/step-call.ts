@@ -7,9 +7,12 @@ import { encodeValue } from '../codec/value.ts'
 import { NonRetryableError, RetryAfterError, StepTimeoutError, UnserializableValueError } from '../errors.ts'
 import { retryDelayMs } from '../model/retry.ts'
 import type { Alarm, Clock } from '../model/clock.ts'
+import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
+import type { FlightRecorder } from '../protocol/flight-recorder.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { CurrentStep, Scope, StepDefinition } from '../workflow/context.ts'
+import type { QueuedAttempt } from './attempt-queue.ts'
 import type { Operation, OperationOutcome } from './operation.ts'
 
 /** What a step's call needs of the actor it belongs to. */
@@ -21,8 +24,11 @@ export interface StepHost {
   /** False once the actor has ended: nothing is reported any more. */
   readonly alive: boolean
   report(body: ToSupervisor): void
-  /** Runs the code of an attempt in a turn of its own, after its start has been told. */
-  runSoon(run: () => void): void
+  readonly key: RunKey
+  readonly incarnation: number
+  /** Runs the code of an attempt in a turn of its own, when its beginning is known outside. */
+  runSoon(attempt: QueuedAttempt): void
+  attemptOver(attempt: QueuedAttempt): void
   /** Something of it runs in this thread, or no longer does. */
   busy(change: 1 | -1): void
 }
@@ -34,7 +40,9 @@ type Verdict =
 
 const EMPTY = new Uint8Array(0) as Uint8Array as Encoded
 
-export class StepCall {
+export class StepCall implements QueuedAttempt {
+  isTold = false
+  slot: number | undefined
   readonly #host: StepHost
   readonly #operation: Operation
   readonly #definition: StepDefinition
@@ -66,13 +74,34 @@ export class StepCall {
     const attempt = this.#attempts.length + 1
     const startedAtMs = this.#host.clock.nowMs()
     this.#startedAtMs ??= startedAtMs
-    const { name, timeoutMs } = this.#definition
     this.#operation.waiting = false
     this.#host.busy(1)
-    const current = new Attempt(this.#operation.index, attempt, startedAtMs, this.#definition)
-    this.#current = current
-    this.#host.report({ type: 'step-started', index: this.#operation.index, name, attempt, startedAtMs, timeoutMs })
-    this.#host.runSoon(() => { this.#run(current) })
+    this.#current = new Attempt(this.#operation.index, attempt, startedAtMs, this.#definition)
+    this.isTold = false
+    this.#host.runSoon(this)
+  }
+
+  get name(): string {
+    return this.#definition.name
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.#definition.timeoutMs
+  }
+
+  tell(): void {
+    if (this.#current === undefined) return
+    const { index, attempt, startedAtMs } = this.#current
+    this.#host.report({ type: 'step-started', index, name: this.name, attempt, startedAtMs, timeoutMs: this.timeoutMs })
+  }
+
+  record(recorder: FlightRecorder, nameId: number): number {
+    const { index, attempt, startedAtMs } = this.#current!
+    return recorder.began(this.#host.key, this.#host.incarnation, index, attempt, startedAtMs, nameId)
+  }
+
+  run(): void {
+    this.#run(this.#current!)
   }
 
   /** Asks the policy about an attempt whose thread died before it could be asked. */
@@ -204,6 +233,7 @@ export class StepCall {
 
   #over(attempt: Attempt): void {
     attempt.alarm?.cancel()
+    this.#host.attemptOver(this)
     this.#current = undefined
   }
 }

@@ -11,6 +11,7 @@ import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
 import { writeFact } from '../protocol/facts.ts'
+import type { FlightRecorder } from '../protocol/flight-recorder.ts'
 import { readOrders } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../protocol/thread.ts'
@@ -19,6 +20,8 @@ import { currentScope } from '../workflow/context.ts'
 import type { WorkflowRegistry } from '../workflow/registry.ts'
 import { Actor } from './actor.ts'
 import type { ActorHost } from './actor.ts'
+import { AttemptQueue } from './attempt-queue.ts'
+import type { QueuedAttempt } from './attempt-queue.ts'
 
 /** How long attempts may be started in one turn before what is finished is sent off: the supervisor must not wait for all of them. */
 const TURN_MS = 0.5
@@ -36,15 +39,17 @@ export class ActorThread implements ActorHost {
   readonly #touched = new Set<Actor>()
   readonly #ended: (() => void)[] = []
   readonly #stuck = new Set<Actor>()
-  #runQueue: (() => void)[] = []
+  readonly #attempts: AttemptQueue
   #turnScheduled = false
   #measuredMs = 0
   #stuckTimer: NodeJS.Timeout | undefined
 
-  constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock) {
+  /** Without a flight recorder a message tells of every attempt before it begins. */
+  constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock, recorder?: FlightRecorder) {
     this.#port = port
     this.registry = registry
     this.clock = clock
+    this.#attempts = new AttemptQueue(recorder, (nameId, name) => { this.#post({ type: 'step-named', nameId, name }) })
     port.on('message', (message: Batch | ThreadOrder) => { this.#receive(message) })
   }
 
@@ -64,9 +69,13 @@ export class ActorThread implements ActorHost {
     this.#scheduleTurn()
   }
 
-  runSoon(run: () => void): void {
-    this.#runQueue.push(run)
+  runSoon(attempt: QueuedAttempt): void {
+    this.#attempts.add(attempt)
     this.#scheduleTurn()
+  }
+
+  attemptOver(attempt: QueuedAttempt): void {
+    this.#attempts.over(attempt)
   }
 
   touch(actor: Actor): void {
@@ -105,26 +114,26 @@ export class ActorThread implements ActorHost {
       this.#watch(actor)
     }
     this.#touched.clear()
-    this.flush()
-    const queue = this.#runQueue
-    if (queue.length === 0) return
-    this.#runQueue = []
-    const startedMs = monotonicMs()
-    let ran = 0
-    // Each attempt's start was told by the flush above: if its code ends the thread, the supervisor knows whose it was.
-    do queue[ran++]!()
-    while (ran < queue.length && monotonicMs() - startedMs < TURN_MS)
-    if (ran === queue.length) return
-    this.#runQueue = [...queue.slice(ran), ...this.#runQueue]
-    this.#scheduleTurn()
+    if (this.#attempts.hasUntold || this.#out.count > 0) this.flush()
+    this.#release()
+    if (this.#attempts.isEmpty) return
+    this.#attempts.run(TURN_MS)
+    if (this.#out.count > 0) this.flush()
+    if (!this.#attempts.isEmpty || this.#attempts.hasUntold) this.#scheduleTurn()
   }
 
+  /** What is finished goes off, with the word of what is still under way. */
   flush(): void {
+    this.#attempts.tellUnderWay()
     if (this.#out.count > 0) {
       const batch = this.#out.take()
       this.#port.postMessage(batch, transferListOf(batch))
       this.#measure()
     }
+    this.#attempts.told()
+  }
+
+  #release(): void {
     for (const release of this.#ended.splice(0)) release()
   }
 

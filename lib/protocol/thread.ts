@@ -5,7 +5,7 @@ import type { RunKey } from '../model/run.ts'
 
 /** Arguments of the pool's tasks. A thread's first task boots it; every further task is one life of one actor. */
 export type ThreadTask =
-  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly time?: SharedArrayBuffer }
+  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly recorder?: SharedArrayBuffer, readonly time?: SharedArrayBuffer }
   | SpawnTask
 
 export interface SpawnTask {
@@ -47,6 +47,8 @@ export type BootReport =
   | { readonly type: 'boot-failed', readonly error: Encoded }
 
 export type ThreadMessage =
+  /** From now on this number stands for a step's name in its flight recorder. */
+  | { readonly type: 'step-named', readonly nameId: number, readonly name: string }
   /** How large its heap is, now and then. */
   | { readonly type: 'thread-measured', readonly heapBytes: number }
   /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */

@@ -289,6 +289,7 @@ export class Door {
     const entries = this.#parts.store.readJournal(key, fromPosition, STEPS_PAGE)
     if (entries.length === STEPS_PAGE) return { entries, next: fromPosition + STEPS_PAGE, waits: [], running: [] }
     const state = this.#parts.runs.get(key)
+    if (state?.life.type === 'live') this.#parts.pool.lookAt(state.life.threadId)
     return {
       entries,
       waits: [...state?.waits ?? []].map(([index, wait]) => ({ index, wait: encodeWait(wait) })),

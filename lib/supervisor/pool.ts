@@ -14,6 +14,7 @@ import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
 import { readFacts } from '../protocol/facts.ts'
+import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../protocol/flight-recorder.ts'
 import { writeOrder } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
@@ -30,6 +31,8 @@ export interface PoolOptions {
   readonly entry: string
   /** The time that its threads tell, if not the machine's. */
   readonly time?: SharedArrayBuffer
+  /** Threads tell of every attempt by a message before it begins. */
+  readonly tellsEveryStart?: boolean
 }
 
 /** What the pool reports. Facts of a thread come in the order in which it sent them, its end after all of them. */
@@ -57,6 +60,9 @@ interface Thread {
   readonly threadId: number
   readonly port: MessagePort
   readonly out: BatchWriter<ToActor>
+  readonly recorder: FlightRecorder
+  /** Of steps in the recorder, by number. */
+  readonly stepNames: Map<number, string>
   ready: boolean
   /** Actors whose task is under way. */
   readonly actors: Map<RunKey, number>
@@ -229,6 +235,14 @@ export class ThreadPool {
     await this.#piscina.destroy()
   }
 
+  /** Reports the attempts that run in a thread, also those that it has not told of yet. */
+  lookAt(threadId: number): void {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined || thread.ended) return
+    // Its record goes before its end is told: an attempt that is over is not taken for one that begins.
+    this.#hearRecorder(thread, 'living')
+  }
+
   /** Hears what the threads have said already, before they are ended. */
   drain(): void {
     for (const thread of this.#threads.values()) if (!thread.ended) this.#drain(thread)
@@ -237,8 +251,9 @@ export class ThreadPool {
   async #boot(threadId: number): Promise<readonly WorkflowReport[]> {
     const worker = this.#piscina.threads.find(candidate => candidate.threadId === threadId)!
     const { port1, port2 } = new MessageChannel()
+    const recorder = new SharedArrayBuffer(FLIGHT_RECORDER_BYTES)
     const thread: Thread = {
-      worker, threadId, port: port1, out: new BatchWriter(writeOrder), ready: false, actors: new Map(), heapBytes: 0, measuredFrom: worker.performance.eventLoopUtilization(),
+      worker, threadId, port: port1, out: new BatchWriter(writeOrder), recorder: new FlightRecorder(recorder), stepNames: new Map(), ready: false, actors: new Map(), heapBytes: 0, measuredFrom: worker.performance.eventLoopUtilization(),
       lastWords: undefined, error: undefined, deliberate: false, deaf: false, ended: false,
     }
     this.#threads.set(threadId, thread)
@@ -246,7 +261,7 @@ export class ThreadPool {
     port1.unref() // the pool's tasks keep the loop alive, where it is to be kept alive
     worker.on('error', error => { thread.error ??= error })
     worker.on('exit', code => { this.#exited(thread, code) })
-    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules, ...(this.#options.time && { time: this.#options.time }) }, [port2]) as BootReport
+    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules, ...(this.#options.tellsEveryStart !== true && { recorder }), ...(this.#options.time && { time: this.#options.time }) }, [port2]) as BootReport
     if (report.type === 'boot-failed') throw new EncodedRefusal(report.error)
     thread.ready = true
     this.#listener.threadReady(threadId)
@@ -270,6 +285,7 @@ export class ThreadPool {
     if (thread.deaf) return
     if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
     else if (message.type === 'thread-dying') thread.lastWords ??= message
+    else if (message.type === 'step-named') thread.stepNames.set(message.nameId, message.name)
     else if (message.type === 'thread-measured') thread.heapBytes = message.heapBytes
     else this.#listener.argsChecked(message)
   }
@@ -281,9 +297,21 @@ export class ThreadPool {
     }
   }
 
+  /** What its flight recorder says is reported like what it says itself. */
+  #hearRecorder(thread: Thread, of: 'living' | 'dead'): void {
+    if (thread.deaf) return
+    const facts: Envelope<ToSupervisor>[] = []
+    for (const { key, incarnation, index, attempt, startedAtMs, nameId } of thread.recorder.read(of)) {
+      const name = thread.stepNames.get(nameId)
+      if (name !== undefined) facts.push({ key, incarnation, body: { type: 'step-started', index, name, attempt, startedAtMs, timeoutMs: undefined } })
+    }
+    if (facts.length > 0) this.#listener.facts(thread.threadId, facts)
+  }
+
   #exited(thread: Thread, code: number): void {
     if (this.#destroyed) return
     this.#drain(thread)
+    this.#hearRecorder(thread, 'dead')
     thread.ended = true
     thread.port.close()
     this.#threads.delete(thread.threadId)

@@ -102,6 +102,8 @@ export class Supervisor {
         modules: options.modules,
         entry: deps.actorEntry,
         ...(deps.probe?.time && { time: deps.probe.time }),
+        // What a test breaks is to break at the same place each time.
+        ...(deps.probe?.crashesAt && { tellsEveryStart: true }),
         ...(options.threadHeapMiB !== undefined && { threadHeapMiB: options.threadHeapMiB }),
       }, {
         facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
