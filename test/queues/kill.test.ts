@@ -50,7 +50,7 @@ t.test(`a host is killed ${KILLS} times, right after a run took its place or at 
   t.ok(ticks.every(({ status }) => status === 'succeeded'))
   t.ok(times.length >= 2, `${times.length} occurrences`)
   t.equal(times.at(-1)! - times[0]!, (times.length - 1) * 1000, 'every second has its occurrence, over all hosts')
-  // A step that ran when its process died runs again; without a death in it, it ran once.
+  // A step that ran when its process died runs again; without a death in it, it ran once. One runs at a time.
   const repeated = said('tick').length - new Set(said('tick')).size
   t.same([...new Set(said('tick'))].sort(), ticks.map(({ id }) => id).sort())
   t.ok(repeated <= KILLS, `${repeated} steps of occurrences were interrupted by a kill`)

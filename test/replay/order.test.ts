@@ -76,7 +76,7 @@ t.test('1,000 runs on 2 threads', async t => {
 
 t.test('one id started many times at once, and again while it runs and after its end: one body, one step', async t => {
   const troupe = await openTroupe(t, { workflows, threads: 2, actorsPerThread: 4 })
-  const trace = join(t.testdir({}), 'trace')
+  const trace = join(t.testdirName, 'trace')
   const ids = ['a', 'b', 'c', 'd']
   const start = (id: string) => troupe.start(noted, [trace, 30], { id })
   const first = await Promise.all(ids.flatMap(id => Array.from({ length: 10 }, () => start(id))))
@@ -89,7 +89,7 @@ t.test('one id started many times at once, and again while it runs and after its
 
 t.test('one id started in one startMany twice is one run', async t => {
   const troupe = await openTroupe(t, { workflows })
-  const trace = join(t.testdir({}), 'trace')
+  const trace = join(t.testdirName, 'trace')
   const handles = await troupe.startMany(noted, [1, 2, 3].map(() => ({ args: [trace, 5] as [string, number], options: { id: 'same' } })))
   t.same(await Promise.all(handles.map(handle => handle.result())), ['same', 'same', 'same'])
   t.same(readFileSync(trace, 'utf8').trim().split('\n'), ['body same 1', 'begin same', 'end same'])
