@@ -1,5 +1,6 @@
 /** The one file that reads the clock and chance. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Alarm, Clock } from './model/clock.ts'
 import { uuidv7 } from './model/ids.ts'
 
@@ -35,6 +36,17 @@ export const systemClock: Clock = {
 /** Milliseconds from some fixed moment; never set back. For measuring, not for telling the time. */
 export function monotonicMs(): number {
   return performance.now()
+}
+
+/** What this process holds in memory that is no file's, in bytes; undefined where the system does not tell. */
+export function anonymousBytes(): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  try {
+    const kib = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]
+    return kib === undefined ? undefined : Number(kib) * 1024
+  } catch {
+    return undefined
+  }
 }
 
 /** Sixteen hexadecimal digits that nobody else has. */

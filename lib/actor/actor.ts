@@ -15,6 +15,7 @@ import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { MOVED_FROM_BYTES } from '../protocol/batch.ts'
+import type { Presence } from '../protocol/presence.ts'
 import type { SpawnTask } from '../protocol/thread.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { Scope } from '../workflow/context.ts'
@@ -32,6 +33,7 @@ import type { OperationOutcome } from './operation.ts'
 export interface ActorHost {
   readonly clock: Clock
   readonly registry: WorkflowRegistry
+  readonly presence: Presence
   send(actor: Actor, body: ToSupervisor): void
   /** Runs it in a turn of its own, when its beginning is known outside. */
   runSoon(attempt: QueuedAttempt): void
@@ -107,7 +109,10 @@ export class Actor implements CallHost {
       return
     }
     const body = async (): Promise<unknown> => definition.fn(...decodeValue(this.#task.args) as unknown[])
-    currentScope.run(this.#scope, body).then(result => { this.#returned(result) }, (error: unknown) => { this.#threw(error) })
+    this.#host.presence.enter(this.key, undefined)
+    const returned = currentScope.run(this.#scope, body)
+    this.#host.presence.leave()
+    returned.then(result => { this.#returned(result) }, (error: unknown) => { this.#threw(error) })
   }
 
   // ---- the operations that the workflow calls ---------------------------------------------------------------------
@@ -169,6 +174,8 @@ export class Actor implements CallHost {
     get incarnation(): number { return this.actor.incarnation },
     runSoon(attempt: QueuedAttempt): void { this.actor.#host.runSoon(attempt) },
     attemptOver(attempt: QueuedAttempt): void { this.actor.#host.attemptOver(attempt) },
+    enter(index: number): void { this.actor.#host.presence.enter(this.actor.key, index) },
+    leave(): void { this.actor.#host.presence.leave() },
     busy(change: 1 | -1): void {
       this.actor.#busy += change
       this.actor.#stir()

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { encodeError } from '../codec/error.ts'
 import { WorkflowModuleError } from '../errors.ts'
+import { Presence } from '../protocol/presence.ts'
 import { followTime, systemClock } from '../system.ts'
 import { FlightRecorder } from '../protocol/flight-recorder.ts'
 import type { BootReport, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
@@ -20,7 +21,7 @@ export async function runThreadTask(task: ThreadTask): Promise<BootReport | unde
   return undefined
 }
 
-async function boot({ port, modules, recorder, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
+async function boot({ port, modules, recorder, presence, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
   if (time !== undefined) followTime(time)
   const versions = new Map<string, string>()
   for (const module of modules) {
@@ -38,7 +39,7 @@ async function boot({ port, modules, recorder, time }: ThreadTask & { readonly t
       return { type: 'boot-failed', error: encodeError(new WorkflowModuleError({ module, problem })) }
     }
   }
-  const booted = new ActorThread(port, workflowRegistry, systemClock, recorder && new FlightRecorder(recorder))
+  const booted = new ActorThread(port, workflowRegistry, systemClock, recorder && new FlightRecorder(recorder), new Presence(presence))
   thread = booted
   process.on('exit', code => { booted.die(`exited with code ${code}`) })
   process.on('uncaughtExceptionMonitor', (error, origin) => {

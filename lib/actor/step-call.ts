@@ -29,6 +29,9 @@ export interface StepHost {
   /** Runs the code of an attempt in a turn of its own, when its beginning is known outside. */
   runSoon(attempt: QueuedAttempt): void
   attemptOver(attempt: QueuedAttempt): void
+  /** From here until leave() the thread is this operation's code's, without a pause. */
+  enter(index: number): void
+  leave(): void
   /** Something of it runs in this thread, or no longer does. */
   busy(change: 1 | -1): void
 }
@@ -129,11 +132,14 @@ export class StepCall implements QueuedAttempt {
       attempt.alarm = this.#host.clock.schedule(timeoutMs, () => { this.#timeOut(attempt, timeoutMs) })
     }
     let result: unknown
+    this.#host.enter(attempt.index)
     try {
       result = currentScope.run({ ...this.#host.scope, step: attempt }, this.#call)
     } catch (error) {
       this.#failed(attempt, error)
       return
+    } finally {
+      this.#host.leave()
     }
     if (!isThenable(result)) this.#succeeded(attempt, result)
     // A late rejection is handled here, too, so that it never becomes an unhandledRejection.

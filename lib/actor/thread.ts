@@ -14,6 +14,7 @@ import { writeFact } from '../protocol/facts.ts'
 import type { FlightRecorder } from '../protocol/flight-recorder.ts'
 import { readOrders } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
+import { Presence } from '../protocol/presence.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../protocol/thread.ts'
 import { monotonicMs } from '../system.ts'
 import { currentScope } from '../workflow/context.ts'
@@ -22,6 +23,8 @@ import { Actor } from './actor.ts'
 import type { ActorHost } from './actor.ts'
 import { AttemptQueue } from './attempt-queue.ts'
 import type { QueuedAttempt } from './attempt-queue.ts'
+
+type CheckArgs = ThreadOrder & { readonly type: 'check-args' }
 
 /** How long attempts may be started in one turn before what is finished is sent off: the supervisor must not wait for all of them. */
 const TURN_MS = 0.5
@@ -33,6 +36,7 @@ const STUCK_AFTER_MS = 10_000
 export class ActorThread implements ActorHost {
   readonly clock: Clock
   readonly registry: WorkflowRegistry
+  readonly presence: Presence
   readonly #port: MessagePort
   readonly #actors = new Map<RunKey, { readonly actor: Actor, readonly release: () => void }>()
   readonly #out = new BatchWriter<ToSupervisor>(writeFact)
@@ -45,10 +49,11 @@ export class ActorThread implements ActorHost {
   #stuckTimer: NodeJS.Timeout | undefined
 
   /** Without a flight recorder a message tells of every attempt before it begins. */
-  constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock, recorder?: FlightRecorder) {
+  constructor(port: MessagePort, registry: WorkflowRegistry, clock: Clock, recorder?: FlightRecorder, presence = new Presence()) {
     this.#port = port
     this.registry = registry
     this.clock = clock
+    this.presence = presence
     this.#attempts = new AttemptQueue(recorder, (nameId, name) => { this.#post({ type: 'step-named', nameId, name }) })
     port.on('message', (message: Batch | ThreadOrder) => { this.#receive(message) })
   }
@@ -141,7 +146,12 @@ export class ActorThread implements ActorHost {
     const nowMs = monotonicMs()
     if (nowMs - this.#measuredMs < MEASURE_EVERY_MS) return
     this.#measuredMs = nowMs
-    this.#post({ type: 'thread-measured', heapBytes: process.memoryUsage().heapUsed })
+    this.#tellLoad()
+  }
+
+  #tellLoad(): void {
+    const { heapUsed, external } = process.memoryUsage()
+    this.#post({ type: 'thread-measured', heapBytes: heapUsed, bufferBytes: external })
   }
 
   #receive(message: Batch | ThreadOrder): void {
@@ -150,18 +160,19 @@ export class ActorThread implements ActorHost {
         const actor = this.#actors.get(key)?.actor
         if (actor?.incarnation === incarnation) actor.hear(body) // (I2)
       }
-    } else void this.#checkArgs(message)
+    } else if (message.type === 'tell-load') this.#tellLoad()
+    else void this.#checkArgs(message)
   }
 
   // ---- the arguments of a start ----------------------------------------------------------------------------------
 
-  async #checkArgs(order: ThreadOrder): Promise<void> {
+  async #checkArgs(order: CheckArgs): Promise<void> {
     this.#post(await this.#validate(order).then(
       (args): ThreadMessage => ({ type: 'args-checked', requestId: order.requestId, args }),
       (error: unknown): ThreadMessage => ({ type: 'args-refused', requestId: order.requestId, error: encodeError(error) })))
   }
 
-  async #validate(order: ThreadOrder) {
+  async #validate(order: CheckArgs) {
     const schema = this.registry.get(order.workflow)?.args
     if (schema === undefined) return order.args
     const args = decodeValue(order.args)

@@ -1,5 +1,5 @@
 /** The host's options: documented where a user reads them, checked once, at the door. */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkName, checkNumber, checkOneOf, checkOptions, optionalMs, optionalName, optionalNumber, optionalTimeoutMs, refuse } from '../options.ts'
@@ -21,6 +21,11 @@ export interface TroupeOptions {
   readonly durability?: 'power-loss' | 'process-crash'
   /** Heap bound of each thread in MiB, >= 16; an actor that exceeds it crashes its thread, and only its thread. Default: V8's. */
   readonly threadHeapMiB?: number
+  /**
+   * Bound in MiB of what each thread holds outside its heap (ArrayBuffers, Buffers, WebAssembly memory), >= 64; a thread that exceeds it is ended, as by a crash.
+   * Default: half the memory that this process may have.
+   */
+  readonly threadBuffersMiB?: number
   /** Anything with pino's debug/info/warn/error(fields, message). Default: silent but for warn and error on stderr. */
   readonly logger?: Logger
 }
@@ -50,7 +55,7 @@ export interface CloseOptions {
   readonly timeoutSeconds?: number
 }
 
-const OPEN_OPTIONS = ['store', 'workflows', 'threads', 'actorsPerThread', 'durability', 'threadHeapMiB', 'logger']
+const OPEN_OPTIONS = ['store', 'workflows', 'threads', 'actorsPerThread', 'durability', 'threadHeapMiB', 'threadBuffersMiB', 'logger']
 const START_OPTIONS = ['id', 'queue', 'priority', 'delaySeconds', 'timeoutSeconds', 'deduplicationId', 'queueKey', 'tags']
 
 /** The one place where the host's defaults stand. */
@@ -66,7 +71,7 @@ export interface ResolvedTroupeOptions {
 /** @throws InvalidOptionError */
 export function resolveTroupeOptions(options: unknown): ResolvedTroupeOptions {
   const given = checkOptions('Troupe.open()', options, OPEN_OPTIONS)
-  const { store, workflows, threads, actorsPerThread, durability, threadHeapMiB, logger } = given
+  const { store, workflows, threads, actorsPerThread, durability, threadHeapMiB, threadBuffersMiB, logger } = given
   const heap = optionalNumber('threadHeapMiB', threadHeapMiB, { min: 16, max: 1_048_576 })
   return {
     logger: checkLogger(logger),
@@ -78,8 +83,16 @@ export function resolveTroupeOptions(options: unknown): ResolvedTroupeOptions {
         : checkNumber('actorsPerThread', actorsPerThread, { min: 1, max: 1_000_000, whole: true }),
       durability: durability === undefined ? HOST_DEFAULTS.durability : checkOneOf('durability', durability, DURABILITIES),
       ...(heap !== undefined && { threadHeapMiB: heap }),
+      threadBuffersMiB: threadBuffersMiB === undefined ? defaultBuffersMiB() : checkNumber('threadBuffersMiB', threadBuffersMiB, { min: 64, max: 1_048_576 }),
     },
   }
+}
+
+/** Half of what the machine, or the container, gives to this process. */
+function defaultBuffersMiB(): number {
+  const machine = totalmem()
+  const constrained = process.constrainedMemory()
+  return Math.max(64, Math.round((constrained > 0 && constrained < machine ? constrained : machine) / 2 / 2 ** 20))
 }
 
 export function checkFolder(option: string, folder: unknown): string {

@@ -12,6 +12,7 @@ export interface SupervisorOptions {
   readonly actorsPerThread: number
   readonly durability: 'power-loss' | 'process-crash'
   readonly threadHeapMiB?: number
+  readonly threadBuffersMiB?: number
 }
 
 export interface StartRequest {

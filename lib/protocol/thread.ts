@@ -5,7 +5,7 @@ import type { RunKey } from '../model/run.ts'
 
 /** Arguments of the pool's tasks. A thread's first task boots it; every further task is one life of one actor. */
 export type ThreadTask =
-  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly recorder?: SharedArrayBuffer, readonly time?: SharedArrayBuffer }
+  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly recorder?: SharedArrayBuffer, readonly presence: SharedArrayBuffer, readonly time?: SharedArrayBuffer }
   | SpawnTask
 
 export interface SpawnTask {
@@ -49,12 +49,14 @@ export type BootReport =
 export type ThreadMessage =
   /** From now on this number stands for a step's name in its flight recorder. */
   | { readonly type: 'step-named', readonly nameId: number, readonly name: string }
-  /** How large its heap is, now and then. */
-  | { readonly type: 'thread-measured', readonly heapBytes: number }
+  /** How large its heap is, and what it holds outside of it (ArrayBuffers and the like): now and then, and when it is asked. */
+  | { readonly type: 'thread-measured', readonly heapBytes: number, readonly bufferBytes: number }
   /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */
   | { readonly type: 'thread-dying', readonly key: RunKey | undefined, readonly incarnation: number, readonly index: number | undefined, readonly cause: string }
   | { readonly type: 'args-checked', readonly requestId: number, readonly args: Encoded }
   | { readonly type: 'args-refused', readonly requestId: number, readonly error: Encoded }
 
 export type ThreadOrder =
+  /** Whether it answers, too. */
+  | { readonly type: 'tell-load' }
   | { readonly type: 'check-args', readonly requestId: number, readonly workflow: string, readonly args: Encoded }

@@ -1,6 +1,6 @@
 /** Decisions on the lives of a run's actor: admission, passivation, crashes, recovery, ending, resuming. */
 import { encodeError } from '../codec/error.ts'
-import { RunQuarantinedError, StepCrashedError } from '../errors.ts'
+import { RunQuarantinedError, StepCrashedError, StepTimeoutError } from '../errors.ts'
 import { judgeCrash, MAX_PROCESS_DEATHS } from '../model/respawn.ts'
 import { isFinished } from '../model/run.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
@@ -9,6 +9,7 @@ import { endingError, finish, finishEnded } from './decide-outcome.ts'
 import { dueAtOf } from './decision.ts'
 import type { Draft, RunPolicy, ThreadEnded } from './decision.ts'
 import { ABSENT } from './state.ts'
+import type { RunningStep } from './state.ts'
 
 /** A thread was found for it: a new life begins. */
 export function admit(draft: Draft, threadId: number): void {
@@ -83,6 +84,8 @@ export function threadEnded(draft: Draft, input: ThreadEnded, policy: RunPolicy)
   if (!input.deliberate) draft.set({ crashes: draft.progress.crashes + 1 })
   // It merely waited, and goes on waiting without a thread: it is spawned again when something comes for it.
   const merelyWaited = draft.progress.status === 'waiting'
+  if (input.timedOut !== undefined && state.running.has(input.timedOut)) return timedOutInStep(draft, input.timedOut)
+  if (input.deliberate && input.isSuspect === true && !merelyWaited) draft.set({ suspect: true })
   if (input.deliberate || (!input.alone && merelyWaited)) return merelyWaited ? undefined : draft.enqueue()
   if (!input.alone) {
     draft.set({ suspect: true })
@@ -99,17 +102,28 @@ export function threadEnded(draft: Draft, input: ThreadEnded, policy: RunPolicy)
 /** A failed attempt, to which the step's own policy applies: it is asked when the actor lives again. */
 function crashedInStep(draft: Draft, index: number, problem: string): void {
   const step = draft.state.running.get(index)!
-  const earlier = draft.state.waits.get(index)
-  const error = encodeError(new StepCrashedError({ stepName: step.name, problem }))
-  const { attempt, startedAtMs } = step
-  backOff(draft, index, {
-    name: step.name,
-    startedAtMs: earlier?.startedAtMs ?? startedAtMs,
-    attempts: [...earlier?.type === 'retry' ? earlier.attempts : [], { attempt, startedAtMs, finishedAtMs: draft.nowMs, error }],
-  }, undefined)
+  const { attempt } = step
+  failAttempt(draft, index, step, new StepCrashedError({ stepName: step.name, problem }))
   draft.log('warn', 'step-crashed', { step: step.name, index, attempt, problem },
     `Attempt ${attempt} of step "${step.name}" of run "${draft.state.meta.id}" crashed: its thread ${problem}. It counts as a failed attempt.`)
   draft.enqueue()
+}
+
+/** Its code did not yield, so that its thread was ended: what its thread could not say is said here. The next attempt has a thread of its own. */
+function timedOutInStep(draft: Draft, index: number): void {
+  const step = draft.state.running.get(index)!
+  failAttempt(draft, index, step, new StepTimeoutError({ stepName: step.name, timeoutSeconds: (step.timeoutMs ?? 0) / 1000, attempt: step.attempt }))
+  draft.set({ suspect: true })
+  draft.enqueue()
+}
+
+function failAttempt(draft: Draft, index: number, { name, attempt, startedAtMs }: RunningStep, error: Error): void {
+  const earlier = draft.state.waits.get(index)
+  backOff(draft, index, {
+    name,
+    startedAtMs: earlier?.startedAtMs ?? startedAtMs,
+    attempts: [...earlier?.type === 'retry' ? earlier.attempts : [], { attempt, startedAtMs, finishedAtMs: draft.nowMs, error: encodeError(error) }],
+  }, undefined)
 }
 
 function crashedOutsideSteps(draft: Draft, problem: string, policy: RunPolicy): void {

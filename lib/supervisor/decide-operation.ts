@@ -15,7 +15,7 @@ export const NOTHING = new Uint8Array(0) as Uint8Array as Encoded
 
 export function stepStarted(draft: Draft, fact: Fact<'step-started'>): void {
   stirred(draft)
-  draft.running.push([fact.index, { name: fact.name, attempt: fact.attempt, startedAtMs: fact.startedAtMs }])
+  draft.running.push([fact.index, { name: fact.name, attempt: fact.attempt, startedAtMs: fact.startedAtMs, timeoutMs: fact.timeoutMs }])
 }
 
 export function operationCompleted(draft: Draft, fact: Fact<'operation-completed'>): void {

@@ -46,6 +46,10 @@ export interface ThreadEnded {
   readonly problem: string
   /** The supervisor ended the thread, for another actor's sake or this one's: nobody crashed. */
   readonly deliberate: boolean
+  /** The operation for whose attempt's sake the supervisor did: it took longer than its timeoutSeconds, and did not yield. */
+  readonly timedOut?: number | undefined
+  /** Its code may be what made the supervisor do it. */
+  readonly isSuspect?: boolean
 }
 
 /** What one run's decision has to say to others, heard in the same commit (I6). */

@@ -18,6 +18,8 @@ import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../protocol/flight-record
 import { writeOrder } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+import { Pulse } from './pulse.ts'
+import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
 
 /** A thread whose modules did not load is replaced after this. */
@@ -38,7 +40,7 @@ export interface PoolOptions {
 /** What the pool reports. Facts of a thread come in the order in which it sent them, its end after all of them. */
 export interface PoolListener {
   facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void
-  threadReady(threadId: number): void
+  threadReady(threadId: number, pulse?: Pulse): void
   /** A task is over: the actor let its thread go. */
   released(threadId: number, key: RunKey, incarnation: number): void
   threadEnded(threadId: number, ended: ThreadEnd): void
@@ -53,6 +55,10 @@ export interface ThreadEnd {
   /** Whose code ended it, where its last words said so. */
   readonly culprit: { readonly key: RunKey, readonly incarnation: number, readonly index: number | undefined } | undefined
   readonly deliberate: boolean
+  /** Why it was ended, where that concerns its actors. */
+  readonly sentence?: Sentence | undefined
+  /** Lives whose code was in the thread; those of runs that have ended count, too. */
+  readonly actors?: number
 }
 
 interface Thread {
@@ -66,13 +72,13 @@ interface Thread {
   ready: boolean
   /** Actors whose task is under way. */
   readonly actors: Map<RunKey, number>
-  /** As it last said. */
-  heapBytes: number
+  readonly pulse: Pulse
   /** Event-loop utilization is told since the last time it was asked for. */
   measuredFrom: EventLoopUtilization
   lastWords: (ThreadMessage & { type: 'thread-dying' }) | undefined
   error: unknown
   deliberate: boolean
+  sentence: Sentence | undefined
   /** What it still says is not heard any more: it is crashing, by a test's wish. */
   deaf: boolean
   ended: boolean
@@ -141,7 +147,7 @@ export class ThreadPool {
   /** Load by thread; utilization (0 to 1) since the last call. */
   measure(): readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[] {
     return [...this.#threads.values()].filter(({ ready, ended }) => ready && !ended).map(thread => {
-      const { threadId, actors, heapBytes, worker } = thread
+      const { threadId, actors, pulse: { heapBytes }, worker } = thread
       const now = worker.performance.eventLoopUtilization()
       const { utilization } = worker.performance.eventLoopUtilization(now, thread.measuredFrom)
       thread.measuredFrom = now
@@ -168,6 +174,7 @@ export class ThreadPool {
     const thread = this.#threads.get(threadId)
     if (thread === undefined || thread.ended || thread.deliberate || thread.deaf || thread.error !== undefined) return false
     thread.actors.set(task.key, task.incarnation)
+    thread.pulse.stir()
     this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
       if (thread.ended || thread.deaf) return
       this.#drain(thread) // its last word was sent before the task was over
@@ -197,11 +204,13 @@ export class ThreadPool {
     return undefined
   }
 
-  /** Ends a thread from outside. Its actors are told of as ended deliberately. */
-  endThread(threadId: number): void {
+  /** Ends a thread from outside. Its actors are told of as ended deliberately, unless its sentence says otherwise. */
+  endThread(threadId: number, sentence?: Sentence): void {
     const thread = this.#threads.get(threadId)
     if (thread === undefined || thread.deliberate) return
     thread.deliberate = true
+    thread.sentence = sentence
+    thread.pulse.ending()
     void thread.worker.terminate()
   }
 
@@ -252,19 +261,33 @@ export class ThreadPool {
     const worker = this.#piscina.threads.find(candidate => candidate.threadId === threadId)!
     const { port1, port2 } = new MessageChannel()
     const recorder = new SharedArrayBuffer(FLIGHT_RECORDER_BYTES)
+    const actors = new Map<RunKey, number>()
+    const pulse = new Pulse({
+      worker, threadId, actors,
+      ask: () => { port1.postMessage({ type: 'tell-load' } satisfies ThreadOrder) },
+      hear: () => {
+        this.#drain(thread)
+        this.lookAt(threadId)
+      },
+    })
     const thread: Thread = {
-      worker, threadId, port: port1, out: new BatchWriter(writeOrder), recorder: new FlightRecorder(recorder), stepNames: new Map(), ready: false, actors: new Map(), heapBytes: 0, measuredFrom: worker.performance.eventLoopUtilization(),
-      lastWords: undefined, error: undefined, deliberate: false, deaf: false, ended: false,
+      worker, threadId, port: port1, out: new BatchWriter(writeOrder), recorder: new FlightRecorder(recorder), stepNames: new Map(), ready: false, actors, pulse,
+      measuredFrom: worker.performance.eventLoopUtilization(),
+      lastWords: undefined, error: undefined, deliberate: false, sentence: undefined, deaf: false, ended: false,
     }
     this.#threads.set(threadId, thread)
     port1.on('message', (message: Batch | ThreadMessage) => { this.#receive(thread, message) })
     port1.unref() // the pool's tasks keep the loop alive, where it is to be kept alive
     worker.on('error', error => { thread.error ??= error })
     worker.on('exit', code => { this.#exited(thread, code) })
-    const report = await this.#run(threadId, { type: 'boot-thread', port: port2, modules: this.#options.modules, ...(this.#options.tellsEveryStart !== true && { recorder }), ...(this.#options.time && { time: this.#options.time }) }, [port2]) as BootReport
+    const boot = {
+      type: 'boot-thread', port: port2, modules: this.#options.modules, presence: pulse.presence.shared,
+      ...(this.#options.tellsEveryStart !== true && { recorder }), ...(this.#options.time && { time: this.#options.time }),
+    } as const
+    const report = await this.#run(threadId, boot, [port2]) as BootReport
     if (report.type === 'boot-failed') throw new EncodedRefusal(report.error)
     thread.ready = true
-    this.#listener.threadReady(threadId)
+    this.#listener.threadReady(threadId, pulse)
     return report.workflows
   }
 
@@ -283,10 +306,11 @@ export class ThreadPool {
 
   #receive(thread: Thread, message: Batch | ThreadMessage): void {
     if (thread.deaf) return
+    thread.pulse.heard()
     if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
     else if (message.type === 'thread-dying') thread.lastWords ??= message
     else if (message.type === 'step-named') thread.stepNames.set(message.nameId, message.name)
-    else if (message.type === 'thread-measured') thread.heapBytes = message.heapBytes
+    else if (message.type === 'thread-measured') thread.pulse.measured(message)
     else this.#listener.argsChecked(message)
   }
 
@@ -315,9 +339,13 @@ export class ThreadPool {
     thread.ended = true
     thread.port.close()
     this.#threads.delete(thread.threadId)
-    const { lastWords, deliberate } = thread
+    const { lastWords, sentence, actors } = thread
+    const isCrash = sentence?.isCrash?.() === true
+    const deliberate = thread.deliberate && !isCrash
     const culprit = lastWords?.key === undefined ? undefined : { key: lastWords.key, incarnation: lastWords.incarnation, index: lastWords.index }
-    this.#listener.threadEnded(thread.threadId, { problem: describeEnd(thread, code), culprit, deliberate })
+    this.#listener.threadEnded(thread.threadId, {
+      problem: isCrash ? sentence.problem : describeEnd(thread, code), culprit, deliberate, sentence, actors: actors.size,
+    })
   }
 
   #flush(): void {
@@ -326,6 +354,7 @@ export class ThreadPool {
       if (thread.ended) continue
       const batch = thread.out.take()
       thread.port.postMessage(batch, transferListOf(batch))
+      thread.pulse.stir()
     }
     this.#dirty.clear()
   }

@@ -18,6 +18,7 @@ import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
 import type { Pool, ThreadEnd } from './pool.ts'
+import { concernOf } from './pulse.ts'
 import { policyFor } from './probe.ts'
 import type { Probe } from './probe.ts'
 import type { Queues } from './queues.ts'
@@ -120,17 +121,17 @@ export class Shell implements AdmissionHost {
 
   threadEnded(threadId: number, end: ThreadEnd): void {
     const bound = [...this.#parts.runs.live()].filter(state => state.life.type === 'live' && state.life.threadId === threadId)
-    // Those that were admitted and not spawned yet had no part in it.
-    const hit = bound.filter(state => this.#spawned.has(state.meta.key))
+    const hit = bound.filter(state => this.#spawned.has(state.meta.key)) // the others, admitted and not spawned yet, had no part in it
     for (const state of bound) {
       if (!hit.includes(state)) this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was ending', deliberate: true })
     }
-    const { problem, culprit, deliberate } = end
+    const { problem, culprit, deliberate, sentence } = end
+    const alone = hit.length === 1 && (end.actors ?? 1) <= 1 // a run that has ended may have left code there, which may have been it
     if (!deliberate) this.#parts.log('warn', { event: 'thread-ended', threadId, actors: hit.length, problem }, `A worker thread with ${hit.length} actors ${problem}.`)
     for (const state of hit) {
       const named = culprit?.key === state.meta.key && culprit.incarnation === state.progress.incarnation ? culprit.index : undefined
       this.respawns++
-      this.hear(state, { type: 'thread-ended', alone: hit.length === 1, culprit: named, problem, deliberate })
+      this.hear(state, { type: 'thread-ended', alone, culprit: named, problem, deliberate, ...concernOf(sentence, state.meta.key, state.progress.incarnation) })
     }
     this.admission.release(threadId)
     this.children.threadEnded(threadId)

@@ -35,6 +35,7 @@ export interface RunningStep {
   readonly name: string
   readonly attempt: number
   readonly startedAtMs: number
+  readonly timeoutMs?: number | undefined
 }
 
 export interface RunState {

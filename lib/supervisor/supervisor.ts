@@ -23,6 +23,7 @@ import { Shell } from './shell.ts'
 import type { ShellParts } from './shell.ts'
 import { Starts } from './starts.ts'
 import { Timers } from './timers.ts'
+import { Watch } from './watch.ts'
 
 export interface SupervisorDependencies {
   openStore(options: SupervisorOptions): Store | Promise<Store>
@@ -50,6 +51,7 @@ export class Supervisor {
   readonly #parts: ShellParts
   readonly #shell: Shell
   readonly #door: Door
+  readonly #watch: Watch
   readonly #delays: RecordableHistogram = createHistogram()
   #closing: Promise<void> | undefined
 
@@ -69,6 +71,7 @@ export class Supervisor {
       supervisor.#parts.timers.start()
       supervisor.#parts.commits.schedule()
     } catch (error) {
+      supervisor.#watch.stop()
       supervisor.#parts.timers.stop()
       supervisor.#parts.commits.stop()
       await supervisor.#parts.pool.destroy()
@@ -107,9 +110,15 @@ export class Supervisor {
         ...(options.threadHeapMiB !== undefined && { threadHeapMiB: options.threadHeapMiB }),
       }, {
         facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
-        threadReady: () => { this.#parts.commits.schedule() },
+        threadReady: (_, pulse) => {
+          if (pulse !== undefined) this.#watch.add(pulse)
+          this.#parts.commits.schedule()
+        },
         released: (threadId, key, incarnation) => { this.#shell.released(threadId, key, incarnation) },
-        threadEnded: (threadId, end) => { this.#shell.threadEnded(threadId, end) },
+        threadEnded: (threadId, end) => {
+          this.#watch.remove(threadId)
+          this.#shell.threadEnded(threadId, end)
+        },
         argsChecked: message => { this.#shell.children.argsChecked(message.requestId, message) },
         bootFailed: error => { this.#log('error', { event: 'thread-boot-failed', error }, `A worker thread could not be started again: ${String(error)}`) },
       }),
@@ -119,6 +128,7 @@ export class Supervisor {
       changed: state => { this.#door.changed(state) },
       log: (level, fields, message) => { this.#log(level, fields, message) },
     }
+    this.#watch = new Watch({ ...this.#parts, threadBuffersMiB: options.threadBuffersMiB ?? Infinity })
     this.#shell = new Shell(this.#parts)
     this.#door = new Door(this.#shell, this.#parts, message => { deps.emit(message) }, () => this.#stats())
     deps.probe?.watch?.(this.#parts)
@@ -155,6 +165,7 @@ export class Supervisor {
 
   /** The host's process is ending: the store is closed at once, and nothing more is acknowledged. */
   async stopNow(): Promise<void> {
+    this.#watch.stop()
     this.#parts.commits.stop()
     this.#parts.timers.stop()
     await this.#store.close()
@@ -174,6 +185,7 @@ export class Supervisor {
       })
     }
     pool.drain()
+    this.#watch.stop()
     await pool.destroy()
     timers.stop()
     this.#shell.abandonAll()

@@ -1,0 +1,124 @@
+/**
+ * What is known of a worker thread from outside: whether it answers, whose code has it, and how much memory it holds. A thread whose code
+ * does not yield can say nothing of that itself.
+ */
+import type { Worker } from 'node:worker_threads'
+import type { RunKey } from '../model/run.ts'
+import { Presence } from '../protocol/presence.ts'
+import type { Holder } from '../protocol/presence.ts'
+import type { ThreadMessage } from '../protocol/thread.ts'
+
+/** Why the supervisor ends a thread, and whom that concerns. */
+export interface Sentence {
+  /** Completes "its thread ...". */
+  readonly problem: string
+  /** The attempt that took longer than its timeoutSeconds, where it is certain that its code had the thread. */
+  readonly timedOut?: { readonly key: RunKey, readonly incarnation: number, readonly index: number }
+  /** Whose code it may have been: they go on alone. */
+  readonly suspects?: ReadonlySet<RunKey>
+  /** It is to be heard as a crash, if this is so once the thread has gone. */
+  readonly isCrash?: () => boolean
+}
+
+/** What a thread's sentence says of one of its actors. */
+export function concernOf(sentence: Sentence | undefined, key: RunKey, incarnation: number): { readonly timedOut: number | undefined, readonly isSuspect: boolean } {
+  const timedOut = sentence?.timedOut
+  return { timedOut: timedOut?.key === key && timedOut.incarnation === incarnation ? timedOut.index : undefined, isSuspect: sentence?.suspects?.has(key) === true }
+}
+
+export interface PulseParts {
+  readonly worker: Worker
+  readonly threadId: number
+  /** Lives whose task is under way in the thread. */
+  readonly actors: ReadonlyMap<RunKey, number>
+  /** Asks the thread for its load. */
+  ask(): void
+  /** Hears at once what the thread has sent already. */
+  hear(): void
+}
+
+/** Newer versions of node have it: the thread is interrupted for it, also in the midst of JavaScript that does not yield. */
+interface Measurable {
+  getHeapStatistics?(): Promise<{ readonly external_memory?: number }>
+}
+
+export class Pulse {
+  readonly presence = new Presence()
+  readonly #parts: PulseParts
+  /** Somebody may have something to do in it from now on. */
+  onStir: (() => void) | undefined
+  heapBytes = 0
+  bufferBytes = 0
+  /** How long it has given no sign of life; time in which nobody looked does not count. */
+  silentMs = 0
+  /** How long it has been told to end. */
+  endingMs: number | undefined
+  #words = 0
+  #seenWords = 0
+  #seenIdle = 0
+  #isAsked = false
+
+  constructor(parts: PulseParts) {
+    this.#parts = parts
+  }
+
+  get threadId(): number {
+    return this.#parts.threadId
+  }
+
+  get actors(): number {
+    return this.#parts.actors.size
+  }
+
+  get holder(): Holder | undefined {
+    return this.presence.holder
+  }
+
+  /** Each word of it is a sign of life. */
+  heard(): void {
+    this.#words++
+  }
+
+  measured(message: ThreadMessage & { readonly type: 'thread-measured' }): void {
+    this.heapBytes = message.heapBytes
+    this.bufferBytes = message.bufferBytes
+    this.#isAsked = false
+  }
+
+  stir(): void {
+    this.onStir?.()
+  }
+
+  ending(): void {
+    this.endingMs ??= 0
+    this.stir()
+  }
+
+  look(passedMs: number): void {
+    const { idle } = this.#parts.worker.performance.eventLoopUtilization()
+    // A loop that has waited for something new has gone round.
+    const isAlive = this.#words !== this.#seenWords || idle > this.#seenIdle
+    this.#seenWords = this.#words
+    this.#seenIdle = idle
+    this.silentMs = isAlive ? 0 : this.silentMs + passedMs
+    if (this.endingMs !== undefined) this.endingMs += passedMs
+    if (this.#isAsked) return
+    this.#isAsked = true
+    this.#parts.ask()
+  }
+
+  /** False: what it has sent was only not heard yet. */
+  isSilentIndeed(): boolean {
+    this.#parts.hear()
+    if (this.#words !== this.#seenWords) this.silentMs = 0
+    return this.silentMs > 0
+  }
+
+  /** Measures what it holds outside its heap while it does not answer, where this version of node can. */
+  measureFromOutside(): boolean {
+    const worker: Measurable = this.#parts.worker
+    if (worker.getHeapStatistics === undefined) return false
+    worker.getHeapStatistics().then(({ external_memory: bytes }) => { if (bytes !== undefined) this.bufferBytes = bytes }, () => {})
+    return true
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Looks at the worker threads from outside, by the machine's own time: whether they answer, and what they hold outside their heaps. An
+ * attempt's timeoutSeconds is kept by its own thread as long as that answers, so nothing is done here for each step; only where a thread
+ * does not answer is it asked which attempts are past their time. Such a thread is ended, and so is one that holds too much memory.
+ */
+import type { Clock } from '../model/clock.ts'
+import type { RunKey } from '../model/run.ts'
+import { anonymousBytes, monotonicMs } from '../system.ts'
+import type { Pool } from './pool.ts'
+import type { Pulse, Sentence } from './pulse.ts'
+import type { Runs } from './runs.ts'
+import type { RunState } from './state.ts'
+import { describeHolder, inSeconds, others } from './watch-words.ts'
+
+/** How often it looks while somebody is at work, and while a thread does not answer. */
+const LOOK_EVERY_MS = 250
+const LOOK_CLOSELY_MS = 100
+/** How long a thread that does not answer may go on past the timeoutSeconds of an attempt in it. */
+const STEP_GRACE_MS = 1000
+/** A thread that has not answered for so long is named, and named again, but the same code no more often than this. */
+const NAMED_AFTER_MS = [5000, 60_000]
+const NAMED_AGAIN_MS = 60_000
+/** JavaScript ends at once when its thread is told to: what takes longer is native code. */
+const NATIVE_AFTER_MS = 2000
+const MIB = 2 ** 20
+
+export interface WatchParts {
+  readonly runs: Runs
+  readonly pool: Pick<Pool, 'endThread'>
+  readonly clock: Clock
+  /** What each thread may hold outside its heap. */
+  readonly threadBuffersMiB: number
+  log(level: 'info' | 'warn', fields: object, message: string): void
+}
+
+interface TimedAttempt {
+  readonly state: RunState
+  readonly incarnation: number
+  readonly index: number
+  readonly attempt: number
+  readonly name: string
+  readonly timeoutMs: number
+  /** What was left of its time when the thread answered last. */
+  readonly leftMs: number
+}
+
+interface Silence {
+  readonly sinceMs: number
+  readonly timed: readonly TimedAttempt[]
+  /** Of the process, when the thread answered last. */
+  readonly processBytes: number | undefined
+  /** How often it was named. */
+  named: number
+}
+
+interface Watched {
+  readonly pulse: Pulse
+  silence: Silence | undefined
+  endingNamed: boolean
+}
+
+export class Watch {
+  readonly #parts: WatchParts
+  readonly #watched = new Map<number, Watched>()
+  readonly #namedAtMs = new Map<string, number>()
+  #timer: NodeJS.Timeout | undefined
+  #lookedMs = 0
+  #processBytes: number | undefined
+  #stopped = false
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts
+  }
+
+  add(pulse: Pulse): void {
+    pulse.onStir = () => { this.#wake() }
+    this.#watched.set(pulse.threadId, { pulse, silence: undefined, endingNamed: false })
+  }
+
+  remove(threadId: number): void {
+    const watched = this.#watched.get(threadId)
+    this.#watched.delete(threadId)
+    if (watched?.endingNamed === true) {
+      this.#parts.log('info', { event: 'thread-ended-late', threadId }, `Thread ${threadId} has ended at last; a new one takes its place.`)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  /** Somebody may be at work. This is called often. */
+  #wake(): void {
+    if (this.#timer !== undefined || this.#stopped) return
+    this.#lookedMs = monotonicMs()
+    this.#processBytes = anonymousBytes()
+    this.#lookIn(LOOK_EVERY_MS)
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer = setTimeout(() => { this.#look(delayMs) }, delayMs).unref()
+  }
+
+  #look(plannedMs: number): void {
+    const nowMs = monotonicMs()
+    // While this thread itself stood still it heard nothing: that is nobody else's silence.
+    const passedMs = Math.min(nowMs - this.#lookedMs, 2 * plannedMs)
+    this.#lookedMs = nowMs
+    const processBytes = anonymousBytes()
+    const silent: Watched[] = []
+    let isNeeded = this.#isAnybodyAtWork()
+    for (const watched of this.#watched.values()) {
+      const { pulse } = watched
+      if (pulse.endingMs === undefined && pulse.actors === 0) continue
+      pulse.look(passedMs)
+      if (pulse.endingMs !== undefined) {
+        isNeeded = true
+        this.#lookAtEnding(watched, pulse.endingMs)
+      } else if (this.#lookAtSilence(watched, passedMs)) silent.push(watched)
+    }
+    this.#lookAtMemory(silent, processBytes)
+    this.#processBytes = processBytes
+    this.#timer = undefined
+    if (isNeeded && !this.#stopped) this.#lookIn(silent.length > 0 ? LOOK_CLOSELY_MS : LOOK_EVERY_MS)
+  }
+
+  #isAnybodyAtWork(): boolean {
+    for (const { life } of this.#parts.runs.live()) if (life.type === 'live' && life.mode !== 'waiting') return true
+    return false
+  }
+
+  #lookAtEnding(watched: Watched, endingMs: number): void {
+    if (watched.endingNamed || endingMs < NATIVE_AFTER_MS) return
+    watched.endingNamed = true
+    const { pulse: { threadId, holder } } = watched
+    const who = describeHolder(holder, this.#on(threadId))
+    this.#parts.log('warn', { event: 'thread-not-ending', threadId, ...who.fields },
+      `Thread ${threadId} was told to end ${inSeconds(endingMs)} ago and has not: ${who.words} is in native code that does not return, and nothing can end that but ` +
+      'the process. The thread, and what shared it, goes on when the call returns. Put such calls into a child process, or give them a bound of their own.')
+  }
+
+  // ---- threads that do not answer ----------------------------------------------------------------------------------
+
+  /** Whether it does not answer. */
+  #lookAtSilence(watched: Watched, passedMs: number): boolean {
+    const { pulse } = watched
+    if (pulse.silentMs === 0) {
+      if ((watched.silence?.named ?? 0) > 0) {
+        this.#parts.log('info', { event: 'thread-answers', threadId: pulse.threadId }, `Thread ${pulse.threadId} answers again.`)
+      }
+      watched.silence = undefined
+      return false
+    }
+    const silence = watched.silence ??= this.#silenceOf(pulse, passedMs)
+    const overdue = silence.timed.find(timed => isUnderWay(timed) && pulse.silentMs >= timed.leftMs + STEP_GRACE_MS)
+    if (overdue !== undefined) this.#endOverdue(watched, overdue)
+    else if (silence.named < NAMED_AFTER_MS.length && pulse.silentMs >= NAMED_AFTER_MS[silence.named]!) this.#name(watched, silence)
+    return watched.silence !== undefined && pulse.endingMs === undefined
+  }
+
+  #silenceOf({ threadId }: Pulse, passedMs: number): Silence {
+    const sinceMs = this.#parts.clock.nowMs() - passedMs
+    const timed: TimedAttempt[] = []
+    for (const state of this.#on(threadId)) {
+      for (const [index, { name, attempt, startedAtMs, timeoutMs }] of state.running) {
+        if (timeoutMs === undefined) continue
+        // From here on the time is measured: a clock that is set while a thread does not answer ends nothing.
+        const leftMs = timeoutMs - Math.min(Math.max(sinceMs - startedAtMs, 0), timeoutMs)
+        timed.push({ state, incarnation: state.progress.incarnation, index, attempt, name, timeoutMs, leftMs })
+      }
+    }
+    return { sinceMs, timed: timed.sort((a, b) => a.leftMs - b.leftMs), processBytes: this.#processBytes, named: 0 }
+  }
+
+  /**
+   * An attempt is past its time, and its thread cannot tell it so. The attempt has failed only if it is certain that its own code is what does
+   * not yield: nobody else is there, or the thread itself said whose it is. Otherwise nobody is blamed, and who it may be goes on alone.
+   */
+  #endOverdue(watched: Watched, overdue: TimedAttempt): void {
+    const { pulse } = watched
+    if (!pulse.isSilentIndeed()) {
+      watched.silence = undefined
+      return
+    }
+    const { threadId, holder } = pulse
+    const { state: { meta: { key, id } }, index, attempt, name, timeoutMs } = overdue
+    const there = this.#on(threadId)
+    const isHolder = (timed: TimedAttempt): boolean => timed.state.meta.key === holder?.key && timed.index === holder.index
+    const guilty = watched.silence!.timed.find(timed => isHolder(timed) && isUnderWay(timed) && pulse.silentMs >= timed.leftMs) ?? (pulse.actors === 1 ? overdue : undefined)
+    const silentFor = inSeconds(pulse.silentMs)
+    const neighbours = others(pulse.actors - 1)
+    if (guilty !== undefined) {
+      const run = guilty.state.meta
+      this.#parts.log('warn', { event: 'thread-ended-by-supervisor', threadId, runId: run.id, step: guilty.name, index: guilty.index, attempt: guilty.attempt },
+        `Attempt ${guilty.attempt} of step "${guilty.name}" of run "${run.id}" is past its timeoutSeconds of ${guilty.timeoutMs / 1000}, and its code has not yielded for ${silentFor}: ` +
+        `its thread is ended. The attempt has failed${neighbours === undefined ? '' : `; ${neighbours} on the thread from the last checkpoints, unblamed`}.`)
+      this.#end(pulse, { problem: 'did not yield', timedOut: { key: run.key, incarnation: guilty.incarnation, index: guilty.index } })
+      return
+    }
+    const suspects = holder === undefined ? there.filter(({ life }) => life.type === 'live' && life.mode !== 'waiting') : there.filter(state => state.meta.key === holder.key)
+    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', threadId, runId: id, step: name, index, attempt },
+      `Attempt ${attempt} of step "${name}" of run "${id}" is past its timeoutSeconds of ${timeoutMs / 1000}, and its thread has not answered for ${silentFor}, because of ` +
+      `${describeHolder(holder, there).words}: the thread is ended. Nobody is blamed; those whose code it may be go on alone, each on a thread.`)
+    this.#end(pulse, { problem: 'did not answer', suspects: new Set<RunKey>([...suspects.map(({ meta }) => meta.key), ...(holder === undefined ? [key] : [])]) })
+  }
+
+  /** A long computation is nothing wrong. But who waits behind it, and what will end it, should be known. */
+  #name(watched: Watched, silence: Silence): void {
+    const isAgain = silence.named++ > 0
+    const { pulse } = watched
+    if (!pulse.isSilentIndeed()) return
+    const { threadId, holder } = pulse
+    const there = this.#on(threadId)
+    const who = describeHolder(holder, there)
+    const nowMs = monotonicMs()
+    const namedAtMs = this.#namedAtMs.get(who.kind)
+    if (!isAgain && namedAtMs !== undefined && nowMs - namedAtMs < NAMED_AGAIN_MS) return
+    this.#namedAtMs.set(who.kind, nowMs)
+    const bound = silence.timed.find(timed => isUnderWay(timed))
+    const next = bound !== undefined
+      ? `The thread is ended if it does not answer ${inSeconds(Math.max(0, bound.leftMs + STEP_GRACE_MS - pulse.silentMs))} from now: attempt ${bound.attempt} of step "${bound.name}" has a timeoutSeconds of ${bound.timeoutMs / 1000}.`
+      : 'Nothing bounds it: if it should not take so long, give the step a timeoutSeconds, or cancel the run.'
+    const behind = others(pulse.actors - 1)
+    this.#parts.log(behind === undefined && !isAgain ? 'info' : 'warn', { event: 'thread-silent', threadId, seconds: pulse.silentMs / 1000, since: new Date(silence.sinceMs).toISOString(), ...who.fields },
+      `Thread ${threadId} has not answered since ${new Date(silence.sinceMs).toISOString()}: ${who.words} does not yield.${behind === undefined ? '' : ` Meanwhile ${behind.replace('go on', 'wait')} behind it.`} ${next}`)
+  }
+
+  // ---- memory ------------------------------------------------------------------------------------------------------
+
+  #lookAtMemory(silent: readonly Watched[], processBytes: number | undefined): void {
+    const bound = this.#parts.threadBuffersMiB * MIB
+    for (const { pulse } of this.#watched.values()) {
+      if (pulse.endingMs !== undefined || pulse.actors === 0) continue
+      if (pulse.bufferBytes > bound) this.#endHoarder(pulse, pulse.bufferBytes, () => true)
+    }
+    // The one that fell silent last first: what the process grew by since is the least.
+    const measured = silent.filter(({ pulse }) => pulse.endingMs === undefined && !pulse.measureFromOutside()).sort((a, b) => a.pulse.silentMs - b.pulse.silentMs)
+    if (processBytes === undefined) return
+    for (const { pulse, silence } of measured) {
+      const before = silence?.processBytes
+      if (before === undefined || pulse.bufferBytes + processBytes - before <= bound) continue
+      if (!pulse.isSilentIndeed()) continue
+      // What the process has more may be another's: it was this thread's if it goes with it.
+      const grownBy = processBytes - before
+      this.#endHoarder(pulse, pulse.bufferBytes + grownBy, () => (anonymousBytes() ?? 0) < processBytes - grownBy / 2)
+      return
+    }
+  }
+
+  #endHoarder(pulse: Pulse, bytes: number, isCrash: () => boolean): void {
+    const { threadId } = pulse
+    const { threadBuffersMiB } = this.#parts
+    const there = this.#on(threadId)
+    const problem = `held about ${Math.round(bytes / MIB)} MiB outside its heap (ArrayBuffers and the like), more than the threadBuffersMiB of ${threadBuffersMiB}, and was ended`
+    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', threadId, bytes, runIds: there.slice(0, 10).map(({ meta }) => meta.id) },
+      `Thread ${threadId} ${problem}: ${describeHolder(pulse.holder, there).words}.`)
+    this.#end(pulse, { problem, isCrash, suspects: new Set(there.map(({ meta }) => meta.key)) })
+  }
+
+  #end(pulse: Pulse, sentence: Sentence): void {
+    this.#parts.pool.endThread(pulse.threadId, sentence)
+  }
+
+  #on(threadId: number): readonly RunState[] {
+    return [...this.#parts.runs.live()].filter(({ life }) => life.type === 'live' && life.threadId === threadId)
+  }
+}
+
+function isUnderWay({ state, incarnation, index, attempt }: TimedAttempt): boolean {
+  return state.life.type === 'live' && state.progress.incarnation === incarnation && state.running.get(index)?.attempt === attempt
+}

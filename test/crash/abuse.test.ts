@@ -1,0 +1,155 @@
+/** Whatever code does to its thread: those who share it finish, are never charged, and the host does not notice. */
+import t from 'tap'
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { StepCrashedError, StepTimeoutError } from 'troupe'
+import type { RunHandle, Troupe } from 'troupe'
+import type { Abuse, AbuseFact } from '../fixtures/crash/abuse.ts'
+import type { StepOptions } from 'troupe/workflow'
+import { openTroupe, recordingLogger, rejection, until } from '../harness.ts'
+import type { RecordingLogger } from '../harness.ts'
+import { readTrace } from '../fixtures/trace.ts'
+import { hostDelay } from './host-delay.ts'
+
+const ABUSE = new URL('../fixtures/crash/abuse.js', import.meta.url)
+const NEIGHBOURS = 8
+const RETRIES = { retriesAllowed: true, maxAttempts: 9, intervalSeconds: 0.01 }
+/** What the event loop of the host may stand still for. */
+const HOST_MS = 200
+
+t.setTimeout(300_000)
+
+interface Trial {
+  readonly culprits: ReadonlyMap<Abuse, RunHandle<unknown>>
+  readonly innocents: ReadonlyMap<Abuse, readonly RunHandle<unknown>[]>
+  readonly logger: RecordingLogger
+  readonly troupe: Troupe
+}
+
+/** One thread for each abuse, with a culprit and eight neighbours; resolves when all neighbours have finished. */
+async function abuseAll(t: Test, abuses: readonly Abuse[], optionsOf: (abuse: Abuse) => StepOptions, open: object = {}): Promise<Trial> {
+  const folder = t.testdir({})
+  const [trace, gate] = [join(folder, 'trace'), join(folder, 'gate')]
+  const logger = recordingLogger()
+  const troupe = await openTroupe(t, { store: join(folder, 'store'), workflows: ABUSE, threads: abuses.length, actorsPerThread: NEIGHBOURS + 1, logger, ...open })
+  const delayed = hostDelay()
+  const facts = (what: string): readonly AbuseFact[] => (readTrace(trace) as AbuseFact[]).filter(fact => fact.what === what)
+  const culprits = new Map<Abuse, RunHandle<unknown>>()
+  const innocents = new Map<Abuse, RunHandle<unknown>[]>()
+  for (const abuse of abuses) {
+    culprits.set(abuse, await troupe.start('abuser', [trace, abuse, NEIGHBOURS * abuses.length, 1, { ...RETRIES, ...optionsOf(abuse) }, ''], { id: abuse }))
+    await until(`${abuse} has a thread`, () => facts('in').some(({ run }) => run === abuse))
+  }
+  const threadOf = new Map(facts('in').map(({ run, threadId }) => [run, threadId]))
+  t.equal(new Set(threadOf.values()).size, abuses.length, 'one culprit a thread')
+  // Each goes to the thread with the fewest, and the culprits wait until every place is taken.
+  for (let i = 0; i < NEIGHBOURS; i++) {
+    for (const abuse of abuses) innocents.set(abuse, [...innocents.get(abuse) ?? [], await troupe.start('innocent', [trace, gate], { id: `${abuse}-${i}` })])
+  }
+  await until('all culprits have begun', () => new Set(facts('abuse').map(({ run }) => run)).size === abuses.length)
+  for (const [abuse, threadId] of threadOf) t.ok(facts('at-work').filter(fact => fact.threadId === threadId).length >= NEIGHBOURS, `${abuse} shares its thread with eight`)
+  writeFileSync(gate, '')
+  for (const handles of innocents.values()) for (const handle of handles) t.equal(await handle.result(), 'worked')
+  for (const handle of culprits.values()) await handle.result().catch(() => {})
+  t.ok(delayed() < HOST_MS, 'the event loop of the host turned all the time')
+  return { culprits, innocents, logger, troupe }
+}
+
+async function neverCharged(t: Test, { innocents }: Trial): Promise<void> {
+  for (const handles of innocents.values()) {
+    for (const handle of handles) {
+      t.match(await handle.info(), { status: 'succeeded' })
+      t.same((await handle.steps()).map(({ attempts }) => attempts.length), [1, 1], `${handle.id}: no attempt of its was charged`)
+    }
+  }
+}
+
+/** The errors of its attempts but the last, which did no harm. One more than expected is the machine's doing, not more than a few. */
+async function failuresOf(t: Test, culprit: RunHandle<unknown>): Promise<readonly Error[]> {
+  const act = (await culprit.steps()).find(({ name }) => name === 'act')!
+  const attempt = await culprit.result()
+  const [last, ...earlier] = [...act.attempts].reverse()
+  t.same([last?.attempt, last?.error, act.attempts.length], [attempt, undefined, attempt], `${culprit.id} was tried again, and succeeded`)
+  t.ok(earlier.length > 0)
+  return earlier.map(({ error }) => error!)
+}
+
+t.test('code that never yields is ended after timeoutSeconds and a grace: the attempt has failed, its neighbours finish and are never charged', async t => {
+  const trial = await abuseAll(t, ['loop', 'regex', 'wait', 'wasm'], () => ({ timeoutSeconds: 0.2 }))
+  await neverCharged(t, trial)
+  for (const [abuse, culprit] of trial.culprits) {
+    for (const error of await failuresOf(t, culprit)) {
+      t.ok(error instanceof StepTimeoutError, `${abuse}: ${String(error)}`)
+      t.match(error, { stepName: 'act', timeoutSeconds: 0.2, code: 'TROUPE_STEP_TIMEOUT' })
+    }
+    t.match(await culprit.info(), { crashes: 0 }, 'a timeout is no crash')
+    const line = trial.logger.lines.find(({ fields }) => fields['event'] === 'thread-ended-by-supervisor' && fields['runId'] === abuse)
+    t.match(line, { level: 'warn', fields: { step: 'act', attempt: 1 }, message: `Attempt 1 of step "act" of run "${abuse}" is past its timeoutSeconds of 0.2` })
+    t.match(line?.message, '8 other actors go on')
+  }
+  for (const handles of trial.innocents.values()) for (const handle of handles) t.match(await handle.info(), { crashes: 0 }, 'nobody crashed')
+})
+
+const PROBLEMS = {
+  exit: 'its thread exited with code 3',
+  rejection: 'its thread had an unhandled rejection: TypeError: handled by nobody',
+  timer: 'its thread threw an error that nobody caught: TypeError: caught by nobody',
+  heap: 'its thread ran out of memory',
+  stack: 'Maximum call stack size exceeded',
+  'late-loop': 'took longer than its timeoutSeconds of 0.3',
+  'deaf-listener': 'took longer than its timeoutSeconds of 0.3',
+} as const satisfies Partial<Record<Abuse, string>>
+
+t.test('what ends a thread, or what does not yield and cannot be told whose it is, is charged once it is alone; who shared the thread finishes and is never charged', async t => {
+  const abuses = Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[]
+  const trial = await abuseAll(t, abuses, abuse => abuse === 'late-loop' || abuse === 'deaf-listener' ? { timeoutSeconds: 0.3 } : {}, { threadHeapMiB: 32 })
+  await neverCharged(t, trial)
+  for (const abuse of abuses) {
+    const expected = abuse === 'stack' ? RangeError : PROBLEMS[abuse].includes('timeoutSeconds') ? StepTimeoutError : StepCrashedError
+    for (const error of await failuresOf(t, trial.culprits.get(abuse)!)) {
+      t.ok(error instanceof expected, `${abuse}: ${String(error)}`)
+      t.match(error.message, PROBLEMS[abuse])
+    }
+  }
+})
+
+t.test('a thread that holds too much memory outside its heap, whether it answers or not, is ended, and the process lives on', async t => {
+  const trial = await abuseAll(t, ['buffers', 'buffers-yielding'], () => ({}), { threadBuffersMiB: 128 })
+  await neverCharged(t, trial)
+  for (const culprit of trial.culprits.values()) {
+    for (const error of await failuresOf(t, culprit)) {
+      t.ok(error instanceof StepCrashedError)
+      t.match(error.message, /its thread held about \d+ MiB outside its heap .*, more than the threadBuffersMiB of 128, and was ended/)
+    }
+  }
+})
+
+t.test('a step past its time because of what somebody else does is not charged; code without a bound goes on, alone, and is named, and so is a native call that does not return', async t => {
+  const folder = t.testdir({})
+  const [trace, gate, pipe] = [join(folder, 'trace'), join(folder, 'gate'), join(folder, 'pipe')]
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
+  const logger = recordingLogger()
+  const troupe = await openTroupe(t, { store: join(folder, 'store'), workflows: ABUSE, threads: 2, actorsPerThread: 3, logger })
+  const lineOf = (event: string, runId: string) => logger.lines.find(({ fields }) => fields['event'] === event && fields['runId'] === runId)
+  const hog = await troupe.start('abuser', [trace, 'wait', 2, 1, {}, ''], { id: 'hog' })
+  const native = await troupe.start('abuser', [trace, 'native', 2, 1, { timeoutSeconds: 0.2 }, pipe], { id: 'native' })
+  const innocents: RunHandle<unknown>[] = []
+  for (let i = 0; i < 4; i++) innocents.push(await troupe.start('innocent', [trace, gate, 0.3], { id: `innocent-${i}` }))
+  await until('both have their threads', () => (readTrace(trace) as AbuseFact[]).filter(({ what }) => what === 'abuse').length === 2)
+  writeFileSync(gate, '')
+  const silent = await until('the hog is alone, and named', () => lineOf('thread-silent', 'hog'))
+  t.match(silent, { level: 'info', fields: { step: 'act', attempt: 1 }, message: 'attempt 1 of step "act" of run "hog" does not yield. Nothing bounds it' })
+  const stuck = await until('the native call is named', () => lineOf('thread-not-ending', 'native'))
+  t.match(stuck, { level: 'warn', fields: { step: 'act' }, message: /attempt 1 of step "act" of run "native" is in native code that does not return/ })
+  writeFileSync(pipe, 'at last')
+  await hog.cancel({ graceSeconds: 0 })
+  await t.rejects(hog.result(), { code: 'TROUPE_RUN_CANCELLED' })
+  for (const innocent of innocents) {
+    t.equal(await innocent.result(), 'worked')
+    t.same((await innocent.steps()).map(({ attempts }) => attempts.length), [1, 1])
+  }
+  t.ok(await rejection(native.result()) instanceof StepTimeoutError)
+  t.ok(logger.lines.some(({ fields }) => fields['event'] === 'thread-ended-late'))
+})
