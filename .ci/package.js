@@ -54,7 +54,8 @@ if (packed) {
   }))
   run('contract against the packed types', bin('tsc'), ['-p', consumer], { cwd: consumer })
   const imports = `const host = await import('troupe'); const author = await import('troupe/workflow')
-    if (typeof host.Troupe.open !== 'function' || typeof author.workflow !== 'function') throw new Error('a door of the package is empty')`
+    const testing = await import('troupe/testing')
+    if (typeof host.Troupe.open !== 'function' || typeof author.workflow !== 'function' || typeof testing.TestTroupe.open !== 'function') throw new Error('a door of the package is empty')`
   run('import of the packed doors', process.execPath, ['--input-type=module', '-e', imports], { cwd: consumer })
 }
 

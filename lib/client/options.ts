@@ -55,7 +55,7 @@ export interface CloseOptions {
   readonly timeoutSeconds?: number
 }
 
-const OPEN_OPTIONS = ['store', 'workflows', 'threads', 'actorsPerThread', 'durability', 'threadHeapMiB', 'threadBuffersMiB', 'logger']
+export const OPEN_OPTIONS = ['store', 'workflows', 'threads', 'actorsPerThread', 'durability', 'threadHeapMiB', 'threadBuffersMiB', 'logger']
 const START_OPTIONS = ['id', 'queue', 'priority', 'delaySeconds', 'timeoutSeconds', 'deduplicationId', 'queueKey', 'tags']
 
 /** The one place where the host's defaults stand. */

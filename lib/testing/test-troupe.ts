@@ -1,5 +1,5 @@
 /** A Troupe for tests of workflows: the same verbs, in the test's own process, with a clock that is turned by hand. */
-import { resolveTroupeOptions } from '../client/options.ts'
+import { OPEN_OPTIONS, resolveTroupeOptions } from '../client/options.ts'
 import type { CloseOptions, TroupeOptions } from '../client/options.ts'
 import { SupervisorProxy } from '../client/proxy.ts'
 import { checkName, checkNumber, checkOptions, refuse } from '../options.ts'
@@ -111,8 +111,9 @@ export class TestTroupe extends Troupe {
 }
 
 function checkTestOptions(options: TestTroupeOptions): TestTroupeOptions {
-  const { clock, replayEveryStep } = options as { readonly clock?: unknown, readonly replayEveryStep?: unknown }
+  const given = checkOptions('TestTroupe.open()', options, [...OPEN_OPTIONS, 'clock', 'replayEveryStep'])
+  const { clock, replayEveryStep } = given
   if (clock !== undefined && !(clock instanceof TestClock)) refuse('clock', 'be a TestClock', clock)
   if (replayEveryStep !== undefined && typeof replayEveryStep !== 'boolean') refuse('replayEveryStep', 'be true or false', replayEveryStep)
-  return options
+  return given as unknown as TestTroupeOptions
 }

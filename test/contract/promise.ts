@@ -7,8 +7,10 @@
  * loosely. So each type below yields the names of what was lost, and `Nothing` refuses any.
  */
 import type * as built from 'troupe'
+import type * as builtTesting from 'troupe/testing'
 import type * as builtWorkflow from 'troupe/workflow'
 import type * as promised from './troupe.ts'
+import type * as promisedTesting from './testing.ts'
 import type * as promisedWorkflow from './workflow.ts'
 
 type Nothing<Lost extends never> = Lost
@@ -105,9 +107,31 @@ export type WorkflowReceived = [
   Nothing<LostToReader<Awaited<ReturnType<typeof promisedWorkflow.startChild>>, Awaited<ReturnType<typeof builtWorkflow.startChild>>>>,
 ]
 
+// ---- "troupe/testing" ----------------------------------------------------------------------------------------------------
+export type TestingNames = Nothing<Exclude<keyof typeof promisedTesting | 'TestTroupe', keyof typeof builtTesting>>
+export type TestingClasses = Nothing<LostToCatcher<typeof promisedTesting, typeof builtTesting>>
+export type TestingGiven = [
+  // The clock is a class with private members: that it is taken, the assignment below says.
+  Nothing<LostToWriter<Omit<promisedTesting.TestTroupeOptions, 'clock'>, Omit<builtTesting.TestTroupeOptions, 'clock'>>>,
+  Nothing<LostToWriter<promisedTesting.TestClockOptions, builtTesting.TestClockOptions>>,
+  Nothing<LostToWriter<promisedTesting.CrashPlace, builtTesting.CrashPlace>>,
+  Nothing<LostToWriter<promisedTesting.HistoryOptions, builtTesting.HistoryOptions>>,
+  Nothing<LostToCaller<promisedTesting.TestTroupeExtras, builtTesting.TestTroupe>>,
+  Nothing<LostToCaller<promisedTesting.TestClock, builtTesting.TestClock>>,
+  Nothing<LostToCaller<typeof promisedTesting, typeof builtTesting>>,
+  Nothing<LostToCaller<Omit<promised.Troupe, 'unref'>, builtTesting.TestTroupe>>,
+]
+export type TestingReceived = [
+  Nothing<LostToReader<promisedTesting.TestTroupeExtras, builtTesting.TestTroupe>>,
+  Nothing<LostToReader<promised.Troupe, builtTesting.TestTroupe>>,
+  Nothing<LostToReader<promisedTesting.TestClock, builtTesting.TestClock>>,
+  Nothing<LostToReader<promisedTesting.HistoryReport, builtTesting.HistoryReport>>,
+  Nothing<LostToReader<promisedTesting.HistoryFinding, builtTesting.HistoryFinding>>,
+]
+
 // ---- signatures with type parameters and overloads, as values: assigned whole -----------------------------------------------
 export function assignable(
-  { Troupe }: typeof built, workflowModule: typeof builtWorkflow, run: built.RunHandle<number>, troupe: built.Troupe,
+  { Troupe }: typeof built, { TestTroupe, TestClock }: typeof builtTesting, workflowModule: typeof builtWorkflow, run: built.RunHandle<number>, troupe: built.Troupe,
 ): readonly unknown[] {
   const step: typeof promisedWorkflow.step = workflowModule.step
   const workflow: typeof promisedWorkflow.workflow = workflowModule.workflow
@@ -118,7 +142,8 @@ export function assignable(
   const retryAfter: typeof promisedWorkflow.RetryAfterError = workflowModule.RetryAfterError
   const nonRetryable: typeof promisedWorkflow.NonRetryableError = workflowModule.NonRetryableError
   const open: typeof promised.Troupe.open = options => Troupe.open(options)
+  const openTest: promisedTesting.OpenTestTroupe = options => TestTroupe.open({ ...options, clock: new TestClock({ startsAt: new Date(0) }) })
   const handle: promised.RunHandle<number> = run
   const opened: promised.Troupe = troupe
-  return [step, workflow, runStep, startChild, registerError, retryAfter, nonRetryable, open, handle, opened, receive, send, setEvent, getEvent, writeStream, closeStream, patched]
+  return [step, workflow, runStep, startChild, registerError, retryAfter, nonRetryable, open, openTest, handle, opened, receive, send, setEvent, getEvent, writeStream, closeStream, patched]
 }

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import * as host from 'troupe'
 import { InvalidOptionError, RunHandle, Troupe } from 'troupe'
+import * as testing from 'troupe/testing'
+import { checkHistory, TestClock, TestTroupe } from 'troupe/testing'
 import * as authoring from 'troupe/workflow'
 import { runStep, step, workflow } from 'troupe/workflow'
 import { RUN_TRANSITIONS } from '../../lib/model/run.ts'
@@ -9,7 +11,7 @@ import { HOST_DEFAULTS } from '../../lib/client/options.ts'
 import { MAX_NAME_BYTES } from '../../lib/model/ids.ts'
 import { MAILBOX_CAPACITY } from '../../lib/supervisor/mail.ts'
 import { STEP_DEFAULTS } from '../../lib/workflow/step-options.ts'
-import { openTroupe } from '../harness.ts'
+import { openTroupe, storeFolder } from '../harness.ts'
 
 const reference = readFileSync(new URL('../../../docs/reference.md', import.meta.url), 'utf8')
 
@@ -96,6 +98,25 @@ t.test('so it is for what runs, queues, schedules, listings and upkeep offer', a
   t.same(documented, new Set(calls.map(([, call]) => call)), 'no table has a call that is not held by the code')
 })
 
+t.test('so it is for what tests of workflows are offered', async t => {
+  const workflows = new URL('../fixtures/docs/workflows.js', import.meta.url)
+  const troupe = await TestTroupe.open({ workflows })
+  t.teardown(() => troupe.close())
+  const calls: readonly (readonly [call: string, () => unknown])[] = [
+    ['TestTroupe.open', () => TestTroupe.open(unknown as never)],
+    ['TestClock', () => new TestClock(unknown)],
+    ['crashNow', () => troupe.crashNow(unknown as never)],
+    ['checkHistory', () => checkHistory(storeFolder(t), unknown as never)],
+    ['checkHistory', () => troupe.checkHistory(unknown)],
+  ]
+  for (const [call, use] of calls) {
+    const known = await knownOptions(use)
+    t.ok(known.length > 1, `${call} knows ${known.length}`)
+    t.same(optionsOf('troupe/testing', call), [...known].sort(byText), call)
+  }
+  t.same(new Set(table('troupe/testing').filter(row => row.length === 4).map(row => row[0])), new Set(calls.map(([call]) => call)))
+})
+
 t.test('the bounds in the reference are those of the code', async t => {
   t.match(reference, `${MAILBOX_CAPACITY.toLocaleString('en')} messages wait`)
   t.match(reference, `strings of 1 to ${MAX_NAME_BYTES} bytes of UTF-8`)
@@ -135,8 +156,8 @@ t.test('the run states in the reference, and the moves between them, are those o
 })
 
 t.test('every export, and every method of Troupe and of a handle, is in the reference or among the errors', async t => {
-  const methods = [Troupe.prototype, RunHandle.prototype].flatMap(prototype => Object.getOwnPropertyNames(prototype)).filter(name => name !== 'constructor')
-  const names = [...Object.keys(host), ...Object.keys(authoring), ...methods]
+  const methods = [Troupe.prototype, RunHandle.prototype, TestTroupe.prototype, TestClock.prototype].flatMap(prototype => Object.getOwnPropertyNames(prototype)).filter(name => !['constructor', 'hand', 'watch'].includes(name))
+  const names = [...Object.keys(host), ...Object.keys(authoring), ...Object.keys(testing), ...methods]
   t.ok(names.length > 60, `${names.length} names`)
   // In code or in a heading: a word of the prose does not count.
   const code = [...`${reference}${errors}`.matchAll(/`[^`\n]+`|^#.*$/gm)].map(([text]) => text)
