@@ -31,7 +31,7 @@ export async function backUp(root: RootDatabase, source: string, target: string,
     await root.backup(unfinished, false)
     await flush(join(unfinished, DATA_FILE))
     // What cannot be opened is no backup: better told today than on the day when it is needed.
-    inspectFolder(unfinished)
+    inspectFolder(unfinished, 'pages')
     renameSync(join(unfinished, DATA_FILE), join(folder, DATA_FILE))
     rmdirSync(unfinished)
     for (const path of [folder, ...made.map(path => dirname(path))]) flushFolder(path)

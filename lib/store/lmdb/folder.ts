@@ -2,11 +2,11 @@
  * A look at a store's folder before lmdb touches it: lmdb ends the process on a file that is not its own or is cut short, so
  * what a cheap check can tell is told here, as an error, with nothing changed.
  */
-import { accessSync, closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { StoreFormatError, StoreUnavailableError, TroupeError } from '../../errors.ts'
+import { type FolderState, inspectFile, type Inspection } from './data-file.ts'
 import { LOCK_NAME } from './lock.ts'
-import { pagesAreThere, rootsAreThere } from './pages.ts'
 
 export const DATA_FILE = 'data.mdb'
 export const LOCK_FILE = 'lock.mdb'
@@ -15,9 +15,6 @@ export const LOCK_FILE = 'lock.mdb'
 const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'], [0x517b, 'SMB'], [0xff534d42, 'CIFS'], [0xfe534d42, 'SMB2'], [0x00c36400, 'Ceph'], [0x0bd00bd0, 'Lustre'], [0x5346414f, 'AFS'],
 ])
-
-/** 'new': there is no store yet. 'store': a file that lmdb can open. */
-export type FolderState = 'new' | 'store'
 
 /**
  * Makes the folder if it is not there.
@@ -64,9 +61,9 @@ export function makeWithParents(folder: string): string[] {
  * Reads, and changes nothing.
  * @throws StoreFormatError somebody else's folder or file, a newer one, or one that is damaged or cut short
  */
-export function inspectFolder(folder: string): FolderState {
+export function inspectFolder(folder: string, depth: Inspection): FolderState {
   const names = readdirSync(folder)
-  if (names.includes(DATA_FILE)) return inspectDataFile(folder)
+  if (names.includes(DATA_FILE)) return inspectDataFile(folder, depth)
   const foreign = names.find(name => !isHarmless(name))
   if (foreign === undefined) return 'new'
   throw notAStore(folder, `is a folder with other files in it ("${foreign}") and no store`, 'Nothing was changed; name an empty folder, or one that is not there yet.')
@@ -77,63 +74,10 @@ function isHarmless(name: string): boolean {
   return name === LOCK_FILE || name === 'lost+found' || name.startsWith('.') || LOCK_NAME.test(name)
 }
 
-const META_BYTES = 168
-const MAGIC = 0xbeefc0de
-/** LMDB 1.0's, that lmdb 3 writes. */
-const DATA_VERSION = 2
-const META_PAGE_FLAG = 0x08
-/** Pages that one transaction can have taken and let go again at the end of the file: LMDB's MDB_IDL_UM_MAX. */
-const MOST_FREE_AT_END = 131_072n
-
-/** Where things are on a meta page (struct MDB_meta behind the header of a page), on a 64-bit machine. */
-const AT = { flags: 18, magic: 24, version: 28, pageSize: 48, freeRoot: 88, mainRoot: 136, lastPage: 144, transaction: 152 } as const
-
-interface Meta {
-  readonly pageSize: number
-  readonly freeRoot: bigint
-  readonly mainRoot: bigint
-  readonly lastPage: bigint
-  readonly transaction: bigint
-}
-
-function inspectDataFile(folder: string): FolderState {
-  const descriptor = openSync(join(folder, DATA_FILE), 'r')
-  try {
-    const stat = fstatSync(descriptor)
-    if (!stat.isFile()) throw notAStore(folder, `has a "${DATA_FILE}" that is not a file`)
-    // An opening that died before its first write: lmdb takes it as new, too.
-    if (stat.size === 0) return 'new'
-    const first = readMetaPage(folder, descriptor, 0, stat.size)
-    const second = readMetaPage(folder, descriptor, first.pageSize, stat.size)
-    const newest = second.transaction > first.transaction ? second : first
-    const whole = Math.floor(stat.size / first.pageSize)
-    const missing = newest.lastPage + 1n - BigInt(whole)
-    const roots = [newest.freeRoot, newest.mainRoot]
-    const isCut = missing > MOST_FREE_AT_END || !(missing > 0n ? pagesAreThere : rootsAreThere)(descriptor, first.pageSize, whole, roots)
-    if (isCut) throw notAStore(folder, missing > 0n ? `is damaged (its file is cut short: it should have ${newest.lastPage + 1n} pages and has ${whole})` : 'is damaged (its first pages are not where its header says)')
-    return 'store'
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-function readMetaPage(folder: string, descriptor: number, at: number, size: number): Meta {
-  const bytes = Buffer.alloc(META_BYTES)
-  if (size < at + META_BYTES || readSync(descriptor, bytes, 0, META_BYTES, at) < META_BYTES) throw notAStore(folder, 'is no store, or was cut short')
-  if (bytes.readUInt32LE(AT.magic) !== MAGIC || (bytes.readUInt16LE(AT.flags) & META_PAGE_FLAG) === 0) {
-    throw notAStore(folder, at === 0 ? 'is no store (its data file is of another kind)' : 'is damaged (its second header is gone)')
-  }
-  const version = bytes.readUInt32LE(AT.version) & 0xffff
-  if (version !== DATA_VERSION) throw notAStore(folder, `has the LMDB data version ${version}; this version knows ${DATA_VERSION}`)
-  const pageSize = bytes.readUInt32LE(AT.pageSize)
-  if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) throw notAStore(folder, `is damaged (it claims pages of ${pageSize} bytes)`)
-  return {
-    pageSize,
-    freeRoot: bytes.readBigUInt64LE(AT.freeRoot),
-    mainRoot: bytes.readBigUInt64LE(AT.mainRoot),
-    lastPage: bytes.readBigUInt64LE(AT.lastPage),
-    transaction: bytes.readBigUInt64LE(AT.transaction),
-  }
+function inspectDataFile(folder: string, depth: Inspection): FolderState {
+  const found = inspectFile(join(folder, DATA_FILE), depth)
+  if (typeof found === 'string') return found
+  throw notAStore(folder, found.problem)
 }
 
 export function notAStore(folder: string, problem: string, advice?: string): StoreFormatError {

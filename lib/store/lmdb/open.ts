@@ -5,7 +5,8 @@ import { open, type RootDatabase } from 'lmdb'
 import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
 import type { Table, Tables } from './engine.ts'
-import { type FolderState, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
+import type { FolderState } from './data-file.ts'
+import { inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
 import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
@@ -30,13 +31,13 @@ const WRITER = 'troupe'
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
   const { folder } = options
   makeFolder(folder)
-  inspectFolder(folder)
+  inspectFolder(folder, 'headers')
   const lock = await lockFolder(folder)
   let root: RootDatabase | undefined
   // Looked at again under the lock: another supervisor may have made or changed it in between.
   const hadLockFile = existsSync(join(folder, LOCK_FILE))
   try {
-    const state = inspectFolder(folder)
+    const state = inspectFolder(folder, 'pages')
     const minFreeBytes = options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES
     const space = new FreeSpace(folder, minFreeBytes)
     if (state === 'new') space.check(TABLES.length, 0)

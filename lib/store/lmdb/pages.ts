@@ -1,70 +1,131 @@
-/**
- * Whether a file of LMDB that is shorter than its header says lacks any page in use. Usually it does not get here: only
- * when pages at the end were taken and let go again within one transaction does LMDB leave a sound file short ("the file may
- * be shorter if the freeDB lists the final pages"). Then every page in use is looked at, once.
- */
+/** A page of a file of LMDB's, with what is looked at on every one of them. */
 import { readSync } from 'node:fs'
 
-const BRANCH = 0x01
-const LEAF = 0x02
-const BIG_DATA = 0x01
-const SUB_DATABASE = 0x02
-const NO_ROOT = 0xffff_ffff_ffff_ffffn
-const HEADER_BYTES = 24
-const NODE_HEADER_BYTES = 8
-/** Where md_root lies in a struct MDB_db. */
-const ROOT_IN_DATABASE = 40
+/** In front of every page: number u64, transaction u64, padding u16, flags u16, and u16s that say where its free space is. */
+export const PAGE_HEADER_BYTES = 24
+export const NODE_HEADER_BYTES = 8
+export const PAGE = { branch: 0x01, leaf: 0x02, overflow: 0x04 } as const
+export const NODE = { bigData: 0x01, table: 0x02 } as const
 
-/** `roots` are those of the free list and of the main table, which names the other tables. */
-export function pagesAreThere(descriptor: number, pageSize: number, pages: number, roots: readonly bigint[]): boolean {
-  const page = Buffer.alloc(pageSize)
-  const waiting = roots.filter(root => root !== NO_ROOT)
-  const seen = new Set<bigint>()
-  for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
-    // A page that is reached twice is damage that no walk should run around in for ever.
-    if (number >= BigInt(pages) || seen.has(number)) return false
-    seen.add(number)
-    if (readSync(descriptor, page, 0, pageSize, Number(number) * pageSize) < pageSize) return false
-    if (page.readBigUInt64LE(0) !== number) return false
-    const next = pagesNamedBy(page, BigInt(pages))
-    if (next === undefined) return false
-    waiting.push(...next)
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+const TWO_TO_32 = 0x1_0000_0000
+
+/** Where a key lies. */
+export interface Key {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+}
+
+/** Some bytes of the file. Numbers are in the order of bytes of the machine, because LMDB writes them so. */
+export class Page {
+  readonly bytes: Uint8Array
+  readonly halves: Uint16Array
+  /** All flags of the nodes that were looked at, together. */
+  flags = 0
+  readonly #words: Uint32Array
+  readonly #anywhere: DataView
+
+  constructor(size: number) {
+    const memory = new ArrayBuffer(size)
+    this.bytes = new Uint8Array(memory)
+    this.halves = new Uint16Array(memory)
+    this.#words = new Uint32Array(memory)
+    this.#anywhere = new DataView(memory)
   }
-  return true
+
+  /** False: the file ends before. */
+  read(descriptor: number, at: number): boolean {
+    return readSync(descriptor, this.bytes, 0, this.bytes.length, at) === this.bytes.length
+  }
+
+  u16(at: number): number {
+    return this.halves[at >>> 1]!
+  }
+
+  u32(at: number): number {
+    return at % 4 === 0 ? this.#words[at >>> 2]! : this.#anywhere.getUint32(at, IS_LITTLE_ENDIAN)
+  }
+
+  /** Whatever is above 2^53 is damage, and comes out larger than any number that is right. */
+  u64(at: number): number {
+    return this.u32(at) + this.u32(at + 4) * TWO_TO_32
+  }
 }
 
-/** Whether the roots alone are pages of a tree, at their places: two reads, for every opening. */
-export function rootsAreThere(descriptor: number, pageSize: number, pages: number, roots: readonly bigint[]): boolean {
-  const page = Buffer.alloc(pageSize)
-  return roots.every(root => root === NO_ROOT || (
-    root < BigInt(pages) && readSync(descriptor, page, 0, pageSize, Number(root) * pageSize) === pageSize &&
-    page.readBigUInt64LE(0) === root && pagesNamedBy(page, BigInt(pages)) !== undefined))
+/** What keeps a page from being one of a tree's; undefined when nothing does. */
+export function pageProblem(page: Page, number: number, kind: number, newest: number): string | undefined {
+  if (page.u64(0) !== number) return `page ${number} is another one`
+  if (page.u16(18) !== kind) return `page ${number} is of another kind`
+  if (page.u64(8) > newest) return `page ${number} is newer than what leads to it`
+  return undefined
 }
 
-/** The pages that a page leads to; undefined if it makes no sense or leads past the end. */
-function pagesNamedBy(page: Buffer, pages: bigint): bigint[] | undefined {
-  const flags = page.readUInt16LE(18)
-  const nodes = page.readUInt16LE(20) >>> 1
-  if ((flags & (BRANCH | LEAF)) === 0 || HEADER_BYTES + nodes * 2 > page.length) return undefined
-  const named: bigint[] = []
+/**
+ * What keeps the nodes of a tree's page from being read: each has to lie inside, they have to fill what is not free, and their
+ * keys have to be in order.
+ */
+export function nodesProblem(page: Page, number: number, isBranch: boolean, compare: CompareKeys): string | undefined {
+  const size = page.bytes.length
+  const lower = page.u16(20)
+  const upper = page.u16(22)
+  const room = size - PAGE_HEADER_BYTES
+  if (lower % 2 !== 0 || lower > upper || upper > room || upper % 2 !== 0) return `page ${number} has an impossible size`
+  const nodes = lower >>> 1
+  if (nodes === 0) return `page ${number} has nothing on it`
+  // This is done for every row of the file, so without a call for each number.
+  const { bytes, halves } = page
+  const firstOrdered = isBranch ? 2 : 1
+  let filled = 0
+  let flags = 0
+  let keyBefore = 0
+  let keyBeforeEnd = 0
   for (let i = 0; i < nodes; i++) {
-    const at = HEADER_BYTES + page.readUInt16LE(HEADER_BYTES + i * 2)
-    if (at + NODE_HEADER_BYTES > page.length) return undefined
-    const low = BigInt(page.readUInt32LE(at))
-    const nodeFlags = page.readUInt16LE(at + 4)
-    if ((flags & BRANCH) !== 0) {
-      named.push(low | (BigInt(nodeFlags) << 32n))
-      continue
+    const at = PAGE_HEADER_BYTES + halves[PAGE_HEADER_BYTES / 2 + i]!
+    const key = at + NODE_HEADER_BYTES
+    if (at % 2 !== 0 || at < PAGE_HEADER_BYTES + upper || key > size) return `node ${i} of page ${number} lies outside`
+    const half = at >>> 1
+    let end = key + halves[half + 3]!
+    const keyEnd = end
+    if (!isBranch) {
+      const own = halves[half + 2]!
+      flags |= own
+      end += (own & NODE.bigData) === 0 ? halves[half]! + halves[half + 1]! * 0x1_0000 : OVERFLOW_BYTES
     }
-    const data = at + NODE_HEADER_BYTES + page.readUInt16LE(at + 6)
-    if ((nodeFlags & SUB_DATABASE) !== 0) {
-      if (data + ROOT_IN_DATABASE + 8 > page.length) return undefined
-      const root = page.readBigUInt64LE(data + ROOT_IN_DATABASE)
-      if (root !== NO_ROOT) named.push(root)
-    } else if ((nodeFlags & BIG_DATA) !== 0) {
-      // struct MDB_ovpage: first page, transaction, number of pages. They are data, not tree: being there is enough.
-      if (data + 24 > page.length || page.readBigUInt64LE(data) + page.readBigUInt64LE(data + 16) > pages) return undefined
-    }
+    if (end > size) return `node ${i} of page ${number} lies outside`
+    filled += end - at + (end & 1)
+    // The first key of a branch is not looked at by LMDB, and mostly empty.
+    if (i >= firstOrdered && compare(bytes, keyBefore, keyBeforeEnd, bytes, key, keyEnd) >= 0) return `the keys of page ${number} are not in order`
+    keyBefore = key
+    keyBeforeEnd = keyEnd
   }
-  return named
+  page.flags = flags
+  return filled === room - upper ? undefined : `the nodes of page ${number} do not fill it`
+}
+
+/** struct MDB_ovpage: first page, transaction, number of pages. */
+export const OVERFLOW_BYTES = 24
+
+export function nodeAt(page: Page, i: number): number {
+  return PAGE_HEADER_BYTES + page.u16(PAGE_HEADER_BYTES + i * 2)
+}
+
+export function keyOf(page: Page, i: number): Key {
+  const start = nodeAt(page, i) + NODE_HEADER_BYTES
+  return { bytes: page.bytes, start, end: start + page.u16(start - 2) }
+}
+
+export type CompareKeys = (a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number) => number
+
+export const compareBytes: CompareKeys = (a, aStart, aEnd, b, bStart, bEnd) => {
+  const end = Math.min(aEnd, aStart + bEnd - bStart)
+  for (let at = aStart, other = bStart; at < end; at++, other++) if (a[at] !== b[other]) return a[at]! - b[other]!
+  return (aEnd - aStart) - (bEnd - bStart)
+}
+
+/** Numbers of transactions, in the order of bytes of the machine: keys of the free list. */
+export const compareNumbers: CompareKeys = (a, aStart, aEnd, b, bStart, bEnd) => {
+  if (aEnd - aStart !== 8 || bEnd - bStart !== 8) return 0 // in no order: damage
+  for (let i = 7; i >= 0; i--) if (a[aStart + i] !== b[bStart + i]) return a[aStart + i]! - b[bStart + i]!
+  return 0
 }

@@ -1,0 +1,85 @@
+/** Whether a file is one that lmdb can open without harm: what its two headers say, and what the trees that they name are like. */
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { Page } from './pages.ts'
+import { readTree, type Tree, treesProblem } from './trees.ts'
+
+/** 'new': there is no store yet. 'store': a file that lmdb can open. */
+export type FolderState = 'new' | 'store'
+/** 'headers': a glance at the headers. 'pages': at the pages in use as well, which only their one user may do: others see them change. */
+export type Inspection = 'headers' | 'pages'
+
+/**
+ * Up to this many pages (64 MiB) all of them are looked at, which takes some 5 us each; in a larger file all but the leaves of
+ * tables, which is one page in a hundred, so that opening stays quick.
+ */
+const MOST_LEAVES = 16_384
+
+const META_BYTES = 168
+const MAGIC = 0xbeefc0de
+/** LMDB 1.0's, that lmdb 3 writes. */
+const DATA_VERSION = 2
+const META_PAGE_FLAG = 0x08
+/** Pages that one transaction can have taken and let go again at the end of the file: LMDB's MDB_IDL_UM_MAX. */
+const MOST_FREE_AT_END = 131_072
+
+/** Where things are on a meta page (struct MDB_meta behind the header of a page), on a 64-bit machine. */
+const AT = { flags: 18, magic: 24, version: 28, free: 48, pageSize: 48, main: 96, lastPage: 144, transaction: 152 } as const
+
+interface Meta {
+  readonly pageSize: number
+  readonly free: Tree
+  readonly main: Tree
+  readonly lastPage: number
+  readonly transaction: number
+}
+
+/** Reads, and changes nothing. */
+export function inspectFile(path: string, depth: Inspection): FolderState | { readonly problem: string } {
+  const descriptor = openSync(path, 'r')
+  try {
+    const stat = fstatSync(descriptor)
+    if (!stat.isFile()) return { problem: `has a "${path}" that is not a file` }
+    // An opening that died before its first write: lmdb takes it as new, too.
+    if (stat.size === 0) return 'new'
+    const first = readMeta(descriptor, 0, stat.size)
+    if (typeof first === 'string') return { problem: first }
+    const second = readMeta(descriptor, first.pageSize, stat.size)
+    if (typeof second === 'string') return { problem: second }
+    const problem = problemOf(descriptor, Math.floor(stat.size / first.pageSize), first, second, depth)
+    return problem === undefined ? 'store' : { problem }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function readMeta(descriptor: number, at: number, size: number): Meta | string {
+  const page = new Page(META_BYTES)
+  if (size < at + META_BYTES || !page.read(descriptor, at)) return 'is no store, or was cut short'
+  if (page.u32(AT.magic) !== MAGIC || (page.u16(AT.flags) & META_PAGE_FLAG) === 0) {
+    return at === 0 ? 'is no store (its data file is of another kind)' : 'is damaged (its second header is gone)'
+  }
+  const version = page.u16(AT.version)
+  if (version !== DATA_VERSION) return `has the LMDB data version ${version}; this version knows ${DATA_VERSION}`
+  const pageSize = page.u32(AT.pageSize)
+  if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) return `is damaged (it claims pages of ${pageSize} bytes)`
+  return { pageSize, free: readTree(page, AT.free), main: readTree(page, AT.main), lastPage: page.u64(AT.lastPage), transaction: page.u64(AT.transaction) }
+}
+
+function problemOf(descriptor: number, pages: number, first: Meta, second: Meta, depth: Inspection): string | undefined {
+  const newest = second.transaction > first.transaction ? second : first
+  const older = newest === first ? second : first
+  // Commits write them by turns. Were the number of one of them changed, LMDB would take the wrong one, and miss the last commit.
+  const areInTurn = newest.transaction === 0 || (newest.transaction === older.transaction + 1 && (newest === second) === (newest.transaction % 2 === 1))
+  if (!areInTurn || first.pageSize !== second.pageSize) return 'is damaged (its headers do not belong together)'
+  const claimed = newest.lastPage + 1
+  if (claimed - pages > MOST_FREE_AT_END) return cutShort(claimed, pages)
+  if (depth === 'headers') return undefined
+  const { pageSize, transaction, free, main } = newest
+  const problem = treesProblem({ descriptor, pageSize, pages, claimed, transaction, free, main, leaves: pages <= MOST_LEAVES })
+  if (problem === undefined) return undefined
+  return claimed > pages ? cutShort(claimed, pages) : `is damaged (${problem})`
+}
+
+function cutShort(claimed: number, pages: number): string {
+  return `is damaged (its file is cut short: it should have ${claimed} pages and has ${pages})`
+}

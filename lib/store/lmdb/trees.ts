@@ -1,0 +1,248 @@
+/**
+ * Looks at every page in use of a file of LMDB's before lmdb does, which trusts what it reads: a damaged page may end the
+ * process, or lead it to write over data. What is looked at: that each page of each tree is where its parent says, of the right
+ * kind, no newer than its parent, and led to once; that its nodes lie inside it and their keys are in order, also from page to page; that each
+ * tree has as many pages and rows as is written down of it; and that no page in use is on the list of free ones.
+ *
+ * What rows say is not looked at: every record has a checksum of its own, which is checked when it is read.
+ */
+import { readSync } from 'node:fs'
+import { compareBytes, compareNumbers, type CompareKeys, type Key, keyOf, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
+
+/** struct MDB_db: what is written down of a tree. */
+export interface Tree {
+  readonly flags: number
+  readonly depth: number
+  readonly branchPages: number
+  readonly leafPages: number
+  readonly overflowPages: number
+  readonly rows: number
+  /** Undefined: it is empty. */
+  readonly root: number | undefined
+}
+
+export const TREE_BYTES = 48
+const NO_ROOT_HALF = 0xffff_ffff
+/** LMDB's own bound on the depth of a tree. */
+const DEEPEST = 32
+/** Flags that change what a tree's pages mean; none of ours has any, and the free list has numbers as its keys. */
+const MEANING_FLAGS = 0x7e
+const NUMBER_KEYS = 0x08
+
+export function readTree(page: Page, at: number): Tree {
+  const isEmpty = page.u32(at + 40) === NO_ROOT_HALF && page.u32(at + 44) === NO_ROOT_HALF
+  return {
+    flags: page.u16(at + 4), depth: page.u16(at + 6), branchPages: page.u64(at + 8), leafPages: page.u64(at + 16),
+    overflowPages: page.u64(at + 24), rows: page.u64(at + 32), root: isEmpty ? undefined : page.u64(at + 40),
+  }
+}
+
+export interface TreesOf {
+  readonly descriptor: number
+  readonly pageSize: number
+  /** Whole pages that the file has. */
+  readonly pages: number
+  /** Pages that the file should have; it may be shorter where the last ones are free. */
+  readonly claimed: number
+  readonly transaction: number
+  readonly free: Tree
+  readonly main: Tree
+  /** Whether the leaves of tables are looked at: they are nearly all pages. */
+  readonly leaves: boolean
+}
+
+/** What is wrong with the file, in words; undefined when nothing is. */
+export function treesProblem(file: TreesOf): string | undefined {
+  return new Trees(file).problem()
+}
+
+/** The keys that a subtree may have: from the first one, included, down to the last one, not included. */
+interface Bounds {
+  readonly from: Key | undefined
+  readonly to: Key | undefined
+}
+
+interface Walk {
+  readonly tree: Tree
+  /** Whether its leaves are looked at. */
+  readonly leaves: boolean
+  readonly compare: CompareKeys
+  readonly leaf: (page: Page, number: number) => string | undefined
+}
+
+interface Walked extends Walk {
+  branches: number
+  leavesSeen: number
+  overflows: number
+  rows: number
+}
+
+class Trees {
+  readonly #file: TreesOf
+  /** 1: led to. */
+  readonly #used: Uint8Array
+  /** One for each level of each kind of tree: a branch is still looked at when its children are. */
+  readonly #levels: Page[] = []
+  readonly #tables: { readonly tree: Tree, readonly transaction: number }[] = []
+  readonly #freed: number[] = []
+
+  constructor(file: TreesOf) {
+    this.#file = file
+    this.#used = new Uint8Array(file.pages)
+  }
+
+  problem(): string | undefined {
+    const { free, main, transaction, leaves } = this.#file
+    const problem = this.#walk({ tree: main, leaves: true, compare: compareBytes, leaf: (page, number) => this.#mainLeaf(page, number) }, transaction, 0) ??
+      this.#walk({ tree: free, leaves: true, compare: compareNumbers, leaf: page => this.#freeLeaf(page) }, transaction, NUMBER_KEYS)
+    if (problem !== undefined) return problem
+    for (const { tree, transaction: newest } of this.#tables) {
+      const found = this.#walk({ tree, leaves, compare: compareBytes, leaf: () => undefined }, newest, 0)
+      if (found !== undefined) return found
+    }
+    const both = this.#freed.find(number => number < this.#used.length && this.#used[number] === 1)
+    return both === undefined ? undefined : `page ${both} is in use and on the list of free ones`
+  }
+
+  #walk(how: Walk, newest: number, meaning: number): string | undefined {
+    const { tree } = how
+    const walk: Walked = { ...how, branches: 0, leavesSeen: 0, overflows: 0, rows: 0 }
+    if ((tree.flags & MEANING_FLAGS) !== meaning || tree.depth > DEEPEST || (tree.root === undefined) !== (tree.depth === 0)) return 'a tree is not what it should be'
+    const problem = tree.root === undefined ? undefined : this.#subtree(walk, tree.root, 1, newest, { from: undefined, to: undefined })
+    if (problem !== undefined) return problem
+    const isRight = walk.branches === tree.branchPages && walk.leavesSeen === tree.leafPages &&
+      (!walk.leaves || (walk.overflows === tree.overflowPages && walk.rows === tree.rows))
+    return isRight ? undefined : 'a tree has other pages or rows than it says'
+  }
+
+  #subtree(walk: Walked, number: number, level: number, newest: number, bounds: Bounds): string | undefined {
+    const page = this.#levels[level] ??= new Page(this.#file.pageSize)
+    const isBranch = level < walk.tree.depth
+    const unique = this.#use(number, 1)
+    if (unique === undefined && !isBranch && !walk.leaves) {
+      walk.leavesSeen++
+      return undefined
+    }
+    const problem = unique ?? this.#read(page, number, 1) ??
+      pageProblem(page, number, isBranch ? PAGE.branch : PAGE.leaf, newest) ?? nodesProblem(page, number, isBranch, walk.compare) ?? boundsProblem(walk, page, number, isBranch, bounds)
+    if (problem !== undefined) return problem
+    if (!isBranch) return this.#leaf(walk, page, number)
+    walk.branches++
+    const nodes = page.u16(20) >>> 1
+    const transaction = page.u64(8)
+    let from = bounds.from
+    for (let i = 0; i < nodes; i++) {
+      const at = nodeAt(page, i)
+      const child = page.u16(at) + page.u16(at + 2) * 0x1_0000 + page.u16(at + 4) * 0x1_0000_0000
+      const to = i + 1 < nodes ? keyOf(page, i + 1) : bounds.to
+      const found = this.#subtree(walk, child, level + 1, transaction, { from, to })
+      if (found !== undefined) return found
+      from = to
+    }
+    return undefined
+  }
+
+  #leaf(walk: Walked, page: Page, number: number): string | undefined {
+    walk.leavesSeen++
+    const nodes = page.u16(20) >>> 1
+    walk.rows += nodes
+    for (let i = 0; page.flags !== 0 && i < nodes; i++) {
+      const at = nodeAt(page, i)
+      const flags = page.u16(at + 4)
+      if (flags === 0) continue
+      if (flags === NODE.bigData) {
+        const problem = this.#overflow(walk, page, at)
+        if (problem !== undefined) return problem
+      } else if (flags !== NODE.table || walk.tree !== this.#file.main) return `node ${i} of page ${number} is of no known kind`
+    }
+    return walk.leaf(page, number)
+  }
+
+  /** Its value lies on pages of its own. */
+  #overflow(walk: Walked, page: Page, at: number): string | undefined {
+    const { pageSize } = this.#file
+    const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
+    const [first, pages] = [page.u64(data), page.u64(data + 16)]
+    if (pages !== Math.ceil((PAGE_HEADER_BYTES + page.u32(at)) / pageSize)) return `a value that begins on page ${first} has an impossible size`
+    const header = this.#levels[0] ??= new Page(PAGE_HEADER_BYTES)
+    walk.overflows += pages
+    const problem = this.#use(first, pages) ?? this.#read(header, first, pages) ?? pageProblem(header, first, PAGE.overflow, page.u64(8))
+    return problem ?? (header.u32(20) === pages ? undefined : `page ${first} is the first of another number of pages`)
+  }
+
+  #mainLeaf(page: Page, number: number): string | undefined {
+    const nodes = page.u16(20) >>> 1
+    for (let i = 0; i < nodes; i++) {
+      const at = nodeAt(page, i)
+      if (page.u16(at + 4) !== NODE.table) continue
+      if (page.u32(at) !== TREE_BYTES) return `node ${i} of page ${number} is no table`
+      const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
+      const record = new Page(TREE_BYTES)
+      record.bytes.set(page.bytes.subarray(data, data + TREE_BYTES))
+      this.#tables.push({ tree: readTree(record, 0), transaction: page.u64(8) })
+    }
+    return undefined
+  }
+
+  /** Rows of the free list: how many numbers follow, then those; a negative one says how many pages there are from the next one on. */
+  #freeLeaf(page: Page): string | undefined {
+    const nodes = page.u16(20) >>> 1
+    for (let i = 0; i < nodes; i++) {
+      const at = nodeAt(page, i)
+      if (page.u16(at + 6) !== 8) return 'the list of free pages makes no sense'
+      const transaction = page.u64(at + NODE_HEADER_BYTES)
+      const size = page.u32(at)
+      let list = Buffer.from(page.bytes.buffer, at + NODE_HEADER_BYTES + 8, (page.u16(at + 4) & NODE.bigData) !== 0 ? 0 : size)
+      if ((page.u16(at + 4) & NODE.bigData) !== 0) {
+        const first = page.u64(at + NODE_HEADER_BYTES + 8)
+        list = Buffer.alloc(size)
+        if (readSync(this.#file.descriptor, list, 0, size, first * this.#file.pageSize + PAGE_HEADER_BYTES) !== size) return `page ${first} is missing`
+      }
+      if (transaction === 0 || transaction > this.#file.transaction || !this.#takeFreed(list)) return 'the list of free pages makes no sense'
+    }
+    return undefined
+  }
+
+  #takeFreed(list: Buffer): boolean {
+    if (list.length < 8 || list.length % 8 !== 0) return false
+    const count = Number(list.readBigUInt64LE(0))
+    if (count > list.length / 8 - 1) return false
+    for (let i = 1; i <= count; i++) {
+      const entry = Number(list.readBigInt64LE(i * 8))
+      if (entry === 0) continue
+      // A length at the very end is left over from a list that was split.
+      if (entry < 0 && i === count) return true
+      const first = entry > 0 ? entry : Number(list.readBigInt64LE(++i * 8))
+      const pages = entry > 0 ? 1 : -entry
+      if (first < 2 || first + pages > this.#file.claimed) return false
+      for (let page = first; page < first + pages; page++) this.#freed.push(page)
+    }
+    return true
+  }
+
+  #use(first: number, pages: number): string | undefined {
+    if (first < 2 || first + pages > this.#file.claimed) return `page ${first} does not exist`
+    if (first + pages > this.#used.length) return `page ${first} is missing`
+    for (let number = first; number < first + pages; number++) {
+      if (this.#used[number] === 1) return `page ${number} is in use twice`
+      this.#used[number] = 1
+    }
+    return undefined
+  }
+
+  #read(page: Page, number: number, pages: number): string | undefined {
+    return number + pages <= this.#file.pages && page.read(this.#file.descriptor, number * this.#file.pageSize) ? undefined : `page ${number} is missing`
+  }
+}
+
+/** The parent's page stays as it is while this is looked at, so its keys need not be copied. */
+function boundsProblem({ compare }: Walk, page: Page, number: number, isBranch: boolean, { from, to }: Bounds): string | undefined {
+  const nodes = page.u16(20) >>> 1
+  const first = isBranch ? 1 : 0
+  if (nodes <= first) return nodes === 0 ? `page ${number} has nothing on it` : undefined
+  const low = keyOf(page, first)
+  const high = keyOf(page, nodes - 1)
+  const isInside = (from === undefined || compare(from.bytes, from.start, from.end, low.bytes, low.start, low.end) <= 0) &&
+    (to === undefined || compare(high.bytes, high.start, high.end, to.bytes, to.start, to.end) < 0)
+  return isInside ? undefined : `the keys of page ${number} belong elsewhere`
+}
