@@ -1,0 +1,106 @@
+/**
+ * Files as they may look after the power was cut: what was flushed is there; of what was written since, any part may be, in any order, down
+ * to single sectors of a write. A file that grew may be short of its last writes, or have zeros in their place.
+ */
+import type { Chance } from '../chance.ts'
+import type { Event } from './recording.ts'
+
+const SECTOR = 512
+
+export interface Image {
+  readonly bytes: Buffer
+  /** Commits that had been acknowledged, and those that had begun. */
+  readonly acknowledged: number
+  readonly begun: number
+  readonly cutAt: number
+  readonly how: 'process' | 'nothing' | 'parts' | 'torn'
+}
+
+type Written = Extract<Event, { type: 'written' }>
+
+/** The file at one moment: what the disk has for certain, and what the system has been given since. */
+class Disk {
+  flushed: Buffer = Buffer.alloc(0)
+  pending: Written[] = []
+  acknowledged = 0
+  begun = 0
+
+  apply(event: Event): void {
+    switch (event.type) {
+      case 'written':
+        this.pending.push(event)
+        // Only this write is on the disk for certain; those before it are not.
+        if (event.through) {
+          this.flushed = withWrites(this.flushed, [event])
+          this.pending.pop()
+        }
+        return
+      case 'synced':
+        this.flushed = this.all()
+        this.pending = []
+        return
+      case 'sized': {
+        const sized = Buffer.alloc(event.size)
+        this.all().copy(sized)
+        this.flushed = sized
+        this.pending = []
+        return
+      }
+      case 'said':
+        if (event.word === 'acknowledged') this.acknowledged = event.number
+        else if (event.word === 'begun') this.begun = event.number
+        else throw new Error(`the store used ${event.word}, which is not followed`)
+    }
+  }
+
+  all(): Buffer {
+    return withWrites(this.flushed, this.pending)
+  }
+
+  /** Any of the writes that are not flushed; `torn`: any sectors of each. */
+  some(chance: Chance, torn: boolean): Buffer {
+    const share = chance.next()
+    const done: Bytes[] = []
+    for (const { at, bytes } of chance.shuffle(this.pending)) {
+      if (!torn && chance.next() < share) done.push({ at, bytes })
+      for (let from = 0; torn && from < bytes.length; from += SECTOR) {
+        if (chance.next() < share) done.push({ at: at + from, bytes: bytes.subarray(from, from + SECTOR) })
+      }
+    }
+    const grown = Math.max(this.flushed.length, ...this.pending.map(({ at, bytes }) => at + bytes.length))
+    return withWrites(this.flushed, done, chance.below(2) === 0 ? grown : 0)
+  }
+}
+
+interface Bytes {
+  readonly at: number
+  readonly bytes: Buffer
+}
+
+/** A copy with these bytes in their places, of this size at least. */
+function withWrites(file: Buffer, writes: readonly Bytes[], size = 0): Buffer {
+  const changed = Buffer.alloc(Math.max(size, file.length, ...writes.map(({ at, bytes }) => at + bytes.length)))
+  file.copy(changed)
+  for (const { at, bytes } of writes) bytes.copy(changed, at)
+  return changed
+}
+
+/** At every place where something is flushed, before it is and after it, and at some others. */
+export function* imagesOf(events: readonly Event[], chance: Chance, subsets: number): Generator<Image> {
+  const disk = new Disk()
+  const image = (cutAt: number, how: Image['how'], bytes: Buffer): Image => ({ bytes, how, cutAt, acknowledged: disk.acknowledged, begun: disk.begun })
+  for (const [cutAt, event] of events.entries()) {
+    const flushes = event.type === 'synced' || (event.type === 'written' && event.through)
+    if (flushes || chance.below(20) === 0) {
+      // A write that goes through to the disk may have got there, wholly or in part, before the call returned.
+      const under = event.type === 'written' && event.through ? [...disk.pending, event] : disk.pending
+      const before = Object.assign(new Disk(), { flushed: disk.flushed, pending: under })
+      yield image(cutAt, 'nothing', before.flushed)
+      if (under.length > 0) yield image(cutAt, 'process', before.all())
+      for (let i = 0; under.length > 0 && i < subsets; i++) yield image(cutAt, i % 2 === 0 ? 'torn' : 'parts', before.some(chance, i % 2 === 0))
+    }
+    disk.apply(event)
+  }
+  yield image(events.length, 'process', disk.all())
+  yield image(events.length, 'nothing', disk.flushed)
+}
