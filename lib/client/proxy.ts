@@ -46,6 +46,9 @@ export class SupervisorProxy {
   #workflows: readonly string[] = []
   /** The last word of a supervisor that could not go on. */
   #failure: unknown
+  #isStoreBroken = false
+  /** Why it was given up, for those who ask later. */
+  #end: unknown
 
   /** Resolves once the supervisor has recovered what was unfinished; rejects with what open() is to throw. */
   static async open(options: SupervisorOptions, openLink: OpenLink, logger: Logger): Promise<SupervisorProxy> {
@@ -75,7 +78,7 @@ export class SupervisorProxy {
   askFor<Type extends HostRequest['type']>(request: Extract<HostRequest, { readonly type: Type }>): Asked<HostReplies[Type]> {
     const requestId = this.#nextRequest++
     if (this.#status === 'closing' || this.#status === 'closed') {
-      return { requestId, reply: Promise.reject(new TroupeClosedError({ operation: request.type })) }
+      return { requestId, reply: Promise.reject(this.#end ?? new TroupeClosedError({ operation: request.type })) }
     }
     const reply = new Promise<HostReplies[Type]>((resolve, reject) => {
       this.#pending.set(requestId, { request, resolve, reject })
@@ -148,6 +151,7 @@ export class SupervisorProxy {
         return
       case 'supervisor-failed':
         this.#failure = decodeError(message.error)
+        this.#isStoreBroken = message.isStoreBroken
         return
       case 'reply':
         (this.#take(message.requestId)?.resolve as ((value: unknown) => void) | undefined)?.(message.value)
@@ -184,6 +188,12 @@ export class SupervisorProxy {
     while (nowMs - this.#deathsAtMs[0]! > DEATHS_WINDOW_MS) this.#deathsAtMs.shift()
     const error = this.#failure ?? new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
     this.#failure = undefined
+    // lmdb is not to be trusted after a commit that failed: whoever runs this process has to look at the disk first.
+    if (this.#isStoreBroken) {
+      this.#logger.error({ event: 'store-failed', error }, `${messageOf(error)} Nothing more is acknowledged, and whoever waits is told so; what was acknowledged is there at the next open().`)
+      this.#giveUp(error)
+      return
+    }
     if (this.#deathsAtMs.length > MOST_DEATHS) {
       this.#giveUp(error)
       return
@@ -196,6 +206,7 @@ export class SupervisorProxy {
   /** It could not be opened, or not kept open: whoever waits is told why. */
   #giveUp(error: unknown): void {
     this.#status = 'closed'
+    this.#end = error
     this.#opened.reject(error)
     for (const pending of this.#pending.values()) pending.reject(error)
     this.#pending.clear()

@@ -96,7 +96,14 @@ export interface SupervisorStats {
   readonly threads: readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[]
   readonly steps: { readonly succeeded: number, readonly failed: number, readonly retries: number }
   readonly respawns: number
-  readonly commits: { readonly count: number, readonly entries: number, readonly lastMs: number, readonly waiting: number }
+  /**
+   * `waiting`: changes decided and not durable yet. `refusals`: how often in a row the store has refused them (disk full), 0 when it takes
+   * commits; `refusedBecause` says why it does not.
+   */
+  readonly commits: {
+    readonly count: number, readonly entries: number, readonly lastMs: number, readonly waiting: number
+    readonly refusals: number, readonly refusedBecause?: string
+  }
   readonly eventLoopDelayMs: { readonly p50: number, readonly p99: number, readonly max: number }
   readonly storeBytes: number
 }
@@ -134,8 +141,8 @@ export type HostMessage =
   | { readonly type: 'forget-request', readonly requestId: number }
 
 export type SupervisorMessage =
-  /** Its last word: it cannot go on, and another one has to open the store anew. */
-  | { readonly type: 'supervisor-failed', readonly error: Encoded }
+  /** Its last word: it cannot go on. Another one may open the store anew, but not where the store itself has failed: that is for the host to decide. */
+  | { readonly type: 'supervisor-failed', readonly error: Encoded, readonly isStoreBroken: boolean }
   | { readonly type: 'opened', readonly workflows: readonly string[] }
   | { readonly type: 'open-failed', readonly error: Encoded }
   | { readonly type: 'reply', readonly requestId: number, readonly value: HostReplies[keyof HostReplies] }

@@ -6,10 +6,13 @@
  */
 import type { Alarm, Clock } from '../model/clock.ts'
 import { assertInvariant } from '../invariant.ts'
+import type { SupervisorStats } from '../protocol/host.ts'
 import type { Change, Store } from '../store/contract.ts'
 
 const FIRST_RETRY_MS = 20
-const LONGEST_RETRY_MS = 5000
+export const LONGEST_RETRY_MS = 5000
+/** While the store refuses, this many changes may wait before the host is refused further ones. What runs say is bounded by the runs at work. */
+const MOST_WAITING = 10_000
 
 export interface CommitListener {
   /** Last call before a commit: what can be decided now goes with it. */
@@ -30,6 +33,7 @@ export class Commits {
   #after: (() => void)[] = []
   #scheduled = false
   #refusals = 0
+  #refusedBecause: unknown
   #retry: Alarm | undefined
   #stopped = false
   #count = 0
@@ -42,8 +46,26 @@ export class Commits {
     this.#listener = listener
   }
 
-  get stats(): { readonly count: number, readonly entries: number, readonly lastMs: number, readonly waiting: number } {
-    return { count: this.#count, entries: this.#entries, lastMs: this.#lastMs, waiting: this.#changes.length }
+  get stats(): SupervisorStats['commits'] {
+    return {
+      count: this.#count, entries: this.#entries, lastMs: this.#lastMs, waiting: this.#changes.length, refusals: this.#refusals,
+      ...(this.#refusals > 0 && { refusedBecause: messageOf(this.#refusedBecause) }),
+    }
+  }
+
+  /** The store refused last time, and nothing is told until it takes commits again. */
+  get isRefused(): boolean {
+    return this.#refusals > 0
+  }
+
+  /** So much waits for a store that refuses that nobody should add to it. */
+  get isFull(): boolean {
+    return this.#refusals > 0 && this.#changes.length >= MOST_WAITING
+  }
+
+  /** Why the store refuses. */
+  get refusedBecause(): unknown {
+    return this.#refusedBecause
   }
 
   /** Nothing waits to be committed or to be done after it, but for a store that refuses. */
@@ -102,7 +124,10 @@ export class Commits {
     } catch (error) {
       const retryMs = Math.min(FIRST_RETRY_MS * 2 ** this.#refusals, LONGEST_RETRY_MS)
       this.#refusals++
+      this.#refusedBecause = error
       this.#listener.refused(error, this.#refusals, retryMs)
+      // Told of it, the listener may have given up.
+      if (this.#stopped) return false
       this.#retry = this.#clock.schedule(retryMs, () => {
         this.#retry = undefined
         if (!this.#stopped) this.commit()
@@ -111,6 +136,7 @@ export class Commits {
     }
     if (this.#refusals > 0) {
       this.#refusals = 0
+      this.#refusedBecause = undefined
       this.#listener.recovered()
     }
     this.#count++
@@ -118,4 +144,8 @@ export class Commits {
     this.#lastMs = this.#clock.nowMs() - startedMs
     return true
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

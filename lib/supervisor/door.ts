@@ -19,6 +19,11 @@ const STEPS_PAGE = 1000
 /** Children told to stop with their parent, a page at a time. */
 const CHILDREN_PAGE = 1000
 
+/** Requests that add to what is to be committed. */
+const WRITES: ReadonlySet<HostRequest['type']> = new Set([
+  'start-runs', 'cancel-run', 'resume-run', 'send-message', 'fork-run', 'set-queue', 'set-schedule', 'remove-schedule', 'prune-runs',
+])
+
 /** Waits of a run that are named when it is asked what it waits for. */
 const MOST_WAITS_TOLD = 5
 
@@ -48,6 +53,9 @@ export class Door {
     const refuse = (error: unknown): void => { this.#emit({ type: 'refusal', requestId, error: refusalBytes(error) }) }
     try {
       if (this.#isClosing) throw new TroupeClosedError({ operation: request.type })
+      const { commits } = this.#parts
+      // What waits for a full disk must not fill the memory instead. Readers wait behind it, and cost little.
+      if (commits.isFull && WRITES.has(request.type)) throw commits.refusedBecause
       this.#handle(requestId, request, value => { this.#emit({ type: 'reply', requestId, value }) }, refuse)
     } catch (error) {
       refuse(error)

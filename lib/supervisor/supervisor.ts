@@ -10,7 +10,7 @@ import type { RunKey } from '../model/run.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions, SupervisorStats } from '../protocol/host.ts'
 import type { QueuePlace, Store } from '../store/contract.ts'
 import { monotonicMs } from '../system.ts'
-import { Commits } from './commits.ts'
+import { Commits, LONGEST_RETRY_MS } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
 import { ThreadPool } from './pool.ts'
 import type { Pool, PoolListener, PoolOptions } from './pool.ts'
@@ -42,6 +42,8 @@ export interface SupervisorDependencies {
 
 /** Runs recovered, and queue places read, in one commit. */
 const RECOVERY_PAGE = 1000
+/** Refusals between two lines of the log, once they come at the longest delay. */
+const REFUSALS_A_LINE = 12
 /** Closing with a store that refuses: how often the last commit is tried. */
 const LAST_COMMIT_TRIES = 3
 
@@ -99,7 +101,8 @@ export class Supervisor {
         recovered: () => { this.#log('info', { event: 'store-recovered' }, 'The store takes commits again.') },
         isStopRequested: () => deps.isStopRequested(),
       }),
-      timers: new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { timed(() => { this.#shell.timersDue(rows) }) }),
+      timers: new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { timed(() => { this.#shell.timersDue(rows) }) },
+        () => !this.#parts.commits.isRefused),
       pool: openPool({
         threads: options.threads,
         modules: options.modules,
@@ -223,10 +226,13 @@ export class Supervisor {
   #refused(error: unknown, attempt: number, retryMs: number): void {
     // Tried again is what may pass by itself. Whatever else it is, a new supervisor has to begin from what is durable.
     if (this.#store.isBroken || !(error instanceof StoreUnavailableError)) {
-      this.#deps.emit({ type: 'supervisor-failed', error: refusalBytes(error) })
-      void this.stopNow().finally(() => { this.#deps.failed() })
+      this.#deps.emit({ type: 'supervisor-failed', error: refusalBytes(error), isStoreBroken: this.#store.isBroken })
+      const failed = (): void => { this.#deps.failed() }
+      void this.stopNow().then(failed, failed)
       return
     }
+    // While it goes on, once a minute will do.
+    if (retryMs === LONGEST_RETRY_MS && attempt % REFUSALS_A_LINE !== 0) return
     this.#log('error', { event: 'commit-refused', attempt, retryMs, error },
       `The store refused a commit (${String(error)}); nothing is acknowledged meanwhile, and it is tried again in ${retryMs} ms.`)
   }

@@ -6,19 +6,25 @@ import { Heap } from './heap.ts'
 /** How many are loaded at a time, and how many may be in memory before the later ones are left to the store again. */
 const PAGE = 1000
 const MOST_IN_MEMORY = 20_000
+const HELD_MS = 500
 
 export class Timers {
   readonly #clock: Clock
   readonly #scan: (after: TimerRow | undefined, limit: number) => readonly TimerRow[]
   readonly #onDue: (rows: readonly TimerRow[]) => void
+  readonly #mayRing: () => boolean
   readonly #near = new Heap<TimerRow>(isBefore)
   /** Rows after this one are in the store only; undefined: all are in memory. */
   #horizon: TimerRow | undefined
   #alarm: { readonly dueAtMs: number, readonly alarm: Alarm } | undefined
   #stopped = false
 
-  constructor(clock: Clock, scan: (after: TimerRow | undefined, limit: number) => readonly TimerRow[], onDue: (rows: readonly TimerRow[]) => void) {
+  /** While `mayRing` says no, due timers wait, and are looked at again after a while. */
+  constructor(
+    clock: Clock, scan: (after: TimerRow | undefined, limit: number) => readonly TimerRow[], onDue: (rows: readonly TimerRow[]) => void,
+    mayRing: () => boolean = () => true) {
     this.#clock = clock
+    this.#mayRing = mayRing
     this.#scan = scan
     this.#onDue = onDue
   }
@@ -58,6 +64,10 @@ export class Timers {
   #ring(): void {
     this.#alarm = undefined
     const nowMs = this.#clock.nowMs()
+    if (!this.#mayRing()) {
+      this.#alarm = { dueAtMs: nowMs, alarm: this.#clock.schedule(HELD_MS, () => { this.#ring() }) }
+      return
+    }
     const due: TimerRow[] = []
     for (;;) {
       const next = this.#near.peek()

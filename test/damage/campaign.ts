@@ -56,7 +56,7 @@ const WEIGHTS = [4, 4, 2, 1, 1, 1]
 
 export async function damage(folder: string, seed: number, flips: number): Promise<Damaged> {
   const chance = chanceOf(seed)
-  const harms = HARMS.flatMap((harm, i) => new Array<Harm>(WEIGHTS[i]!).fill(harm))
+  const harms = HARMS.flatMap((harm, i) => Array.from({ length: WEIGHTS[i]! }, () => harm))
   const [sound, harmed] = [join(folder, 'sound'), join(folder, 'harmed')]
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })

@@ -12,6 +12,8 @@ export interface Image {
   /** Commits that had been acknowledged, and those that had begun. */
   readonly acknowledged: number
   readonly begun: number
+  /** Whether it has its name; before that it is a file that nobody opens. */
+  readonly named: boolean
   readonly cutAt: number
   readonly how: 'process' | 'nothing' | 'parts' | 'torn'
 }
@@ -24,6 +26,7 @@ class Disk {
   pending: Written[] = []
   acknowledged = 0
   begun = 0
+  named = false
 
   apply(event: Event): void {
     switch (event.type) {
@@ -46,6 +49,9 @@ class Disk {
         this.pending = []
         return
       }
+      case 'named':
+        this.named = true
+        return
       case 'said':
         if (event.word === 'acknowledged') this.acknowledged = event.number
         else if (event.word === 'begun') this.begun = event.number
@@ -85,13 +91,13 @@ function withWrites(file: Buffer, writes: readonly Bytes[], size = 0): Buffer {
   return changed
 }
 
-/** At every place where something is flushed, before it is and after it, and at some others. */
-export function* imagesOf(events: readonly Event[], chance: Chance, subsets: number): Generator<Image> {
+/** At every place where something is flushed, before it is and after it, and at some others; from the time when so many commits were acknowledged. */
+export function* imagesOf(events: readonly Event[], chance: Chance, subsets: number, from = 0): Generator<Image> {
   const disk = new Disk()
-  const image = (cutAt: number, how: Image['how'], bytes: Buffer): Image => ({ bytes, how, cutAt, acknowledged: disk.acknowledged, begun: disk.begun })
+  const image = (cutAt: number, how: Image['how'], bytes: Buffer): Image => ({ bytes, how, cutAt, named: disk.named, acknowledged: disk.acknowledged, begun: disk.begun })
   for (const [cutAt, event] of events.entries()) {
     const flushes = event.type === 'synced' || (event.type === 'written' && event.through)
-    if (flushes || chance.below(20) === 0) {
+    if ((flushes || chance.below(20) === 0) && disk.acknowledged >= from) {
       // A write that goes through to the disk may have got there, wholly or in part, before the call returned.
       const under = event.type === 'written' && event.through ? [...disk.pending, event] : disk.pending
       const before = Object.assign(new Disk(), { flushed: disk.flushed, pending: under })

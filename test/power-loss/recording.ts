@@ -6,6 +6,8 @@ export type Event =
   | { readonly type: 'written', readonly at: number, readonly bytes: Buffer, readonly through: boolean }
   | { readonly type: 'synced' }
   | { readonly type: 'sized', readonly size: number }
+  /** It got the name under which it is opened. */
+  | { readonly type: 'named' }
   | { readonly type: 'said', readonly word: string, readonly number: number }
 
 export function readRecording(path: string): Event[] {
@@ -25,6 +27,7 @@ export function readRecording(path: string): Event[] {
         events.push({ type: 'said', word: word!, number: Number(number) })
         break
       }
+      case 6: events.push({ type: 'named' }); break
       default: throw new Error(`an event of kind ${what} at ${at}`)
     }
   }

@@ -1,6 +1,6 @@
 /** Backups of the LMDB store: what they hold, what they refuse, and what is left of those that fail. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -128,6 +128,26 @@ t.test('of two backups into one folder at a time one is made', async t => {
   t.same(contents(await opened(t, join(folder, 'copy')), runs), contents(store, runs))
 })
 
+t.test('what a killed process left of a backup is taken away by the next one; of a living one it is not touched', async t => {
+  const folder = t.testdir({})
+  const store = await opened(t, join(folder, 'store'))
+  fill(store, 10_000)
+  const { pid } = spawnSync(process.execPath, ['-e', ''])
+  const leave = (owner: number): string => {
+    const left = `.unfinished-backup-${owner}`
+    mkdirSync(join(folder, 'copy', left), { recursive: true })
+    writeFileSync(join(folder, 'copy', left, 'data.mdb'), 'half a st')
+    return left
+  }
+  const living = leave(process.ppid)
+  await t.rejects(store.backup(join(folder, 'copy')), { ...INVALID, message: new RegExp(living) })
+  t.same(readdirSync(join(folder, 'copy')), [living])
+  rmSync(join(folder, 'copy'), { recursive: true })
+  leave(pid)
+  await store.backup(join(folder, 'copy'))
+  t.same(readdirSync(join(folder, 'copy')), ['data.mdb'])
+})
+
 t.test('a backup that would leave the store\'s disk too little room is not begun', async t => {
   const folder = t.testdir()
   await (await openLmdbStore({ folder: join(folder, 'store'), durability })).close()
@@ -185,5 +205,13 @@ t.test('a process killed during a backup leaves a whole copy or none', async t =
       t.same(contents(await opened(t, join(target, name)), runs), expected)
     }
     t.ok(whole > round, 'those that were announced are whole')
+    for (const name of readdirSync(target).filter(entry => entry !== 'note')) {
+      const left = readdirSync(join(target, name))
+      if (left.includes('data.mdb')) continue
+      const again = await opened(t, source)
+      await again.backup(join(target, name))
+      t.same(readdirSync(join(target, name)), ['data.mdb'], 'the next backup into a folder takes away what was left in it')
+      await again.close()
+    }
   }
 })

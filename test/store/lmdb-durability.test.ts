@@ -1,10 +1,9 @@
 /** What an acknowledged commit survives, shown by killing processes and by holding back flushes. */
-import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
+import { compiledLibrary } from './native.ts'
 import { type Child, spawnFixture } from './processes.ts'
 
 const RUNS = 20
@@ -68,21 +67,6 @@ for (const durability of ['power-loss', 'process-crash'] as const) {
   })
 }
 
-/** Compiles the library that holds flushes back; undefined where it cannot be used. */
-function gatedFlush(folder: string): string | undefined {
-  if (process.platform !== 'linux') return undefined
-  const library = join(folder, 'gated-flush.so')
-  // The C source is not compiled along: it lies in the source tree.
-  const source = fileURLToPath(new URL('../../../test/store/fixtures/gated-flush.c', import.meta.url))
-  for (const compiler of ['cc', 'gcc', 'g++', 'clang']) {
-    try {
-      execFileSync(compiler, ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], { stdio: 'pipe' })
-      return library
-    } catch { /* the next one, perhaps */ }
-  }
-  return undefined
-}
-
 async function linesUntil(child: Child, last: string): Promise<string[]> {
   const lines: string[] = []
   for (let line = await child.nextLine(); line !== undefined; line = await child.nextLine()) {
@@ -94,7 +78,7 @@ async function linesUntil(child: Child, last: string): Promise<string[]> {
 
 t.test('acknowledgements and flushes', async t => {
   const folder = t.testdir()
-  const library = gatedFlush(folder)
+  const library = compiledLibrary(folder, 'store/fixtures/gated-flush.c')
   if (library === undefined) {
     t.comment('NOT SHOWN HERE: that acknowledgements wait for the disk. It takes Linux and a C compiler.')
     t.pass('skipped', { skip: 'no way to hold back a flush: it takes Linux and a C compiler' })

@@ -57,7 +57,7 @@ export async function digestOf(store: Store, lastKey: number): Promise<string> {
   return createHash('sha1').update(JSON.stringify(await answers(store, lastKey))).digest('hex')
 }
 
-export interface Model {
+interface Model {
   readonly lastKey: number
   /** What a store says after so many commits. */
   readonly digests: readonly string[]

@@ -6,27 +6,31 @@
  * The image grows in a folder of its own inside the target and gets its name there when it is whole and on the disk, so
  * whatever ends the process leaves no half of a store that somebody could take for one.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { open as openFile } from 'node:fs/promises'
 import type { RootDatabase } from 'lmdb'
 import { InvalidOptionError, StoreUnavailableError, TroupeError } from '../../errors.ts'
-import { DATA_FILE, inspectFolder, makeWithParents } from './folder.ts'
+import { DATA_FILE, flushPath, inspectFolder, makeWithParents } from './folder.ts'
 import { mebibytes } from './space.ts'
 
-/** Where the image is until it is whole. */
-const UNFINISHED = '.unfinished-backup'
+/** Where the image of a process is until it is whole. */
+const UNFINISHED = /^\.unfinished-backup-(\d+)$/
+/** Folders into which this process copies now. */
+const inProgress = new Set<string>()
 
 /** `minFreeBytes` are left free where source and target lie on one disk: the store goes on there. */
 export async function backUp(root: RootDatabase, source: string, target: string, minFreeBytes: number): Promise<void> {
   const folder = resolve(target)
-  const unfinished = join(folder, UNFINISHED)
+  const unfinished = join(folder, `.unfinished-backup-${process.pid}`)
   let made: readonly string[] = []
   let begun = false
   try {
     made = emptyFolder(source, folder)
+    for (const name of readdirSync(folder)) if (isLeftOver(folder, name)) rmSync(join(folder, name), { recursive: true, force: true })
     checkRoom(source, folder, minFreeBytes)
     mkdirSync(unfinished)
+    inProgress.add(folder)
     begun = true
     await root.backup(unfinished, false)
     await flush(join(unfinished, DATA_FILE))
@@ -34,7 +38,7 @@ export async function backUp(root: RootDatabase, source: string, target: string,
     inspectFolder(unfinished, 'pages')
     renameSync(join(unfinished, DATA_FILE), join(folder, DATA_FILE))
     rmdirSync(unfinished)
-    for (const path of [folder, ...made.map(path => dirname(path))]) flushFolder(path)
+    for (const path of [folder, ...made.map(path => dirname(path))]) flushPath(path)
   } catch (error) {
     if (begun) {
       rmSync(unfinished, { recursive: true, force: true })
@@ -43,6 +47,8 @@ export async function backUp(root: RootDatabase, source: string, target: string,
     removeFolders(made)
     if (error instanceof TroupeError) throw error
     throw new StoreUnavailableError({ store: folder, problem: `the backup of "${source}" failed (${(error as Error).message})`, cause: error })
+  } finally {
+    if (begun) inProgress.delete(folder)
   }
 }
 
@@ -55,8 +61,19 @@ function emptyFolder(source: string, folder: string): readonly string[] {
   }
   if (!stat.isDirectory()) return refuse('is a file')
   // A disk of its own has this folder from the beginning.
-  const entry = readdirSync(folder).find(name => name !== 'lost+found')
+  const entry = readdirSync(folder).find(name => name !== 'lost+found' && !isLeftOver(folder, name))
   return entry === undefined ? [] : refuse(`has "${entry}" in it`)
+}
+
+/** Whether it is what a process left that was killed while it made a backup. */
+function isLeftOver(folder: string, name: string): boolean {
+  const pid = Number(UNFINISHED.exec(name)?.[1] ?? Number.NaN)
+  if (pid === process.pid) return !inProgress.has(folder)
+  try {
+    return !Number.isNaN(pid) && !process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
 }
 
 /** Looked at before, because a full disk may hurt the store itself. */
@@ -76,17 +93,6 @@ async function flush(path: string): Promise<void> {
     await file.sync()
   } finally {
     await file.close()
-  }
-}
-
-/** So that the names last, too. */
-function flushFolder(path: string): void {
-  if (process.platform === 'win32') return // it flushes no folders
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
   }
 }
 

@@ -2,7 +2,7 @@
  * A look at a store's folder before lmdb touches it: lmdb ends the process on a file that is not its own or is cut short, so
  * what a cheap check can tell is told here, as an error, with nothing changed.
  */
-import { accessSync, constants, mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { StoreFormatError, StoreUnavailableError, TroupeError } from '../../errors.ts'
 import { type FolderState, inspectFile, type Inspection } from './data-file.ts'
@@ -17,15 +17,16 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * Makes the folder if it is not there.
+ * Makes the folder if it is not there; gives what it made, from the top.
  * @throws StoreUnavailableError it cannot be made, read or written
  * @throws StoreFormatError a file stands in its place
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string): readonly string[] {
   let isDirectory
+  let made: readonly string[] = []
   try {
     isDirectory = statSync(folder, { throwIfNoEntry: false })?.isDirectory()
-    if (isDirectory === undefined) makeWithParents(resolve(folder))
+    if (isDirectory === undefined) made = makeWithParents(resolve(folder))
     if (isDirectory !== false) {
       accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
       const data = join(folder, DATA_FILE)
@@ -38,6 +39,18 @@ export function makeFolder(folder: string): void {
   const network = NETWORK_FILE_SYSTEMS.get(statfsSync(folder).type >>> 0)
   if (network !== undefined) {
     throw new StoreUnavailableError({ store: folder, problem: `it lies on a network file system (${network}), on which neither its locks nor its memory map hold; use a local disk` })
+  }
+  return made
+}
+
+/** A file's bytes, or a folder's names, so that they last. */
+export function flushPath(path: string): void {
+  if (process.platform === 'win32' && statSync(path).isDirectory()) return // it flushes no folders
+  const descriptor = openSync(path, statSync(path).isDirectory() ? 'r' : 'r+')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

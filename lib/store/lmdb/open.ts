@@ -1,12 +1,11 @@
 /** Opens the store in a folder: look, lock, look again, let lmdb at it, check what it holds. */
-import { existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
 import type { Table, Tables } from './engine.ts'
-import type { FolderState } from './data-file.ts'
-import { inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
+import { DATA_FILE, flushPath, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
 import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
@@ -20,6 +19,8 @@ export const SCHEMA_VERSION = 1
 const SCHEMA = 'schema'
 const CREATED_BY = 'created-by'
 const WRITER = 'troupe'
+/** Where a store is until it is whole. */
+const UNFINISHED = '.unfinished-store'
 
 /**
  * Opens the store in a folder, or makes one in an empty or absent folder. On one thread: lmdb must not be opened in threads
@@ -30,7 +31,7 @@ const WRITER = 'troupe'
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStore> {
   const { folder } = options
-  makeFolder(folder)
+  const made = makeFolder(folder)
   inspectFolder(folder, 'headers')
   const lock = await lockFolder(folder)
   let root: RootDatabase | undefined
@@ -40,10 +41,15 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     const state = inspectFolder(folder, 'pages')
     const minFreeBytes = options.minFreeBytes ?? DEFAULT_MIN_FREE_BYTES
     const space = new FreeSpace(folder, minFreeBytes)
-    if (state === 'new') space.check(TABLES.length, 0)
+    if (state === 'new') {
+      space.check(TABLES.length, 0)
+      await makeStore(options, made)
+    }
+    // What an earlier user of it did not wait for is as good as acknowledged once it has been read.
+    if (options.durability === 'power-loss') flushPath(join(folder, DATA_FILE))
     root = openRoot(options)
-    const isNew = checkSchema(folder, root, state)
-    const tables = openTables(root, isNew)
+    checkSchema(folder, root)
+    const tables = openTables(root, false)
     return new LmdbStore({
       folder, root, tables, lock, space, minFreeBytes,
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
@@ -55,6 +61,26 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     await lock.release()
     throw told
   }
+}
+
+/**
+ * Makes a store in a folder of its own inside this one, and gives it its name when it is whole and on the disk: whatever ends the
+ * process or the machine meanwhile leaves no half of a store, which nobody could open.
+ */
+async function makeStore({ folder, durability }: LmdbStoreOptions, made: readonly string[]): Promise<void> {
+  const unfinished = join(folder, UNFINISHED)
+  rmSync(unfinished, { recursive: true, force: true })
+  mkdirSync(unfinished)
+  const root = openRoot({ folder: unfinished, durability: 'process-crash' })
+  try {
+    openTables(root, true)
+  } finally {
+    await root.close()
+  }
+  if (durability === 'power-loss') flushPath(join(unfinished, DATA_FILE))
+  renameSync(join(unfinished, DATA_FILE), join(folder, DATA_FILE))
+  rmSync(unfinished, { recursive: true, force: true })
+  if (durability === 'power-loss') for (const path of [folder, ...made.map(path => dirname(path))]) flushPath(path)
 }
 
 function openRoot({ folder, durability }: LmdbStoreOptions): RootDatabase {
@@ -71,17 +97,12 @@ function openRoot({ folder, durability }: LmdbStoreOptions): RootDatabase {
   })
 }
 
-/** Whether the tables are still to be made. */
-function checkSchema(folder: string, root: RootDatabase, state: FolderState): boolean {
-  const { entryCount } = root.getStats() as { readonly entryCount: number }
-  // Nothing in it: an opening that died before its first commit.
-  if (state === 'new' || entryCount === 0) return true
+function checkSchema(folder: string, root: RootDatabase): void {
   const meta = openTable(root, 'meta', false)
   const record = meta?.get(new KeyWriter().utf8(SCHEMA))
   if (record === undefined) throw notAStore(folder, 'is an LMDB file, but no store of troupe\'s')
   const version = payloadOf(record, 'meta', 0)[0]!
   if (version > SCHEMA_VERSION) throw notAStore(folder, `was written by a newer version of troupe (schema ${version}; this version knows ${SCHEMA_VERSION})`)
-  return false
 }
 
 /** All tables are made in one commit, together with the records that say what this is. */

@@ -1,0 +1,12 @@
+/** A slice of the campaign (`npm run byte-flips`). */
+import t from 'tap'
+import { seedOf } from '../chance.ts'
+import { damage } from './campaign.ts'
+
+t.setTimeout(300_000)
+
+t.test('a store whose bytes were changed says what is right or is refused, and ends no process', async t => {
+  const { flips, right, refused, violations } = await damage(t.testdir({}), seedOf(t), 80)
+  t.comment(`${flips} flips: ${right} said what was right, refused:`, refused)
+  t.same(violations, [])
+})
