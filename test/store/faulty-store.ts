@@ -26,6 +26,8 @@ export interface FaultPlan {
   kill?(): void
   /** All of it is written. */
   applied?(changes: readonly Change[]): void
+  /** close() leaves the inner store open: it stands for a folder, which the next process opens. */
+  readonly keepsOpen?: boolean
 }
 
 export function faultyStore(inner: Store, plan: FaultPlan): Store {
@@ -56,6 +58,7 @@ export function faultyStore(inner: Store, plan: FaultPlan): Store {
   return new Proxy(inner, {
     get: (target, name) => {
       if (name === 'commit') return commit
+      if (name === 'close' && plan.keepsOpen === true) return () => {}
       if (name === 'isBroken') return isBroken || target.isBroken
       const known = methods.get(name)
       if (known !== undefined) return known

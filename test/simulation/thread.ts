@@ -1,0 +1,191 @@
+/**
+ * A simulated worker thread: real actors, whose every turn, word and end happens when the schedule says so. It does what
+ * lib/actor/thread.ts does, without a thread.
+ */
+import { Actor } from '../../lib/actor/actor.ts'
+import type { ActorHost } from '../../lib/actor/actor.ts'
+import { encodeError } from '../../lib/codec/error.ts'
+import { decodeValue, encodeValue } from '../../lib/codec/value.ts'
+import { InvalidOptionError } from '../../lib/errors.ts'
+import type { Clock } from '../../lib/model/clock.ts'
+import type { RunKey } from '../../lib/model/run.ts'
+import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
+import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
+import { workflowRegistry } from '../../lib/workflow/registry.ts'
+import type { Chance } from '../chance.ts'
+import type { Channel, Owner, Schedule } from './schedule.ts'
+
+export type Answer = ThreadMessage & { readonly type: 'args-checked' | 'args-refused' }
+
+/** What the thread says, on its way to the pool; the pool hears it in this order. */
+export type Said =
+  | { readonly type: 'facts', readonly facts: readonly Envelope<ToSupervisor>[] }
+  | { readonly type: 'answer', readonly answer: Answer }
+  | { readonly type: 'exit', readonly problem: string, readonly culprit: Culprit | undefined }
+
+export interface Culprit {
+  readonly key: RunKey
+  readonly incarnation: number
+  readonly index: number | undefined
+}
+
+export interface ThreadParts {
+  readonly schedule: Schedule
+  readonly chance: Chance
+  /** Something is under way to the pool. */
+  said(said: Said): void
+  /** The task of an actor is over. */
+  released(key: RunKey, incarnation: number): void
+}
+
+const homes = new WeakMap<object, SimulatedThread>()
+
+/** The thread that an actor lives in. */
+export function homeOf(actor: object): SimulatedThread | undefined {
+  return homes.get(actor)
+}
+
+export class SimulatedThread implements ActorHost {
+  readonly id: number
+  /** While it lives, what it has set off happens. */
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly registry = workflowRegistry
+  readonly actors = new Map<RunKey, Actor>()
+  /** Another life of a run in it is over, but for a step's code that goes on. */
+  readonly lingering = new Set<Actor>()
+  readonly #parts: ThreadParts
+  readonly #tasks: Channel
+  readonly #inbox: Channel
+  readonly #turns: Channel
+  readonly #touched = new Set<Actor>()
+  #out: Envelope<ToSupervisor>[] = []
+  #ended: (() => void)[] = []
+  #runQueue: (() => void)[] = []
+  #turnScheduled = false
+  /** Something is open in it, as far as it can tell. */
+  hasOpen = false
+
+  constructor(id: number, process: string, parts: ThreadParts) {
+    this.id = id
+    this.#parts = parts
+    this.owner = { name: `${process} thread ${id}`, alive: true }
+    this.clock = parts.schedule.clockOf(this.owner)
+    this.#tasks = parts.schedule.channel(`${this.owner.name} tasks`, this.owner)
+    this.#inbox = parts.schedule.channel(`${this.owner.name} inbox`, this.owner)
+    this.#turns = parts.schedule.channel(`${this.owner.name} turns`, this.owner)
+  }
+
+  // ---- what the pool sends ---------------------------------------------------------------------------------------
+
+  spawn(task: SpawnTask): void {
+    this.#parts.schedule.post(this.#tasks, `run ${task.key} is spawned as life ${task.incarnation}`, () => {
+      const actor = new Actor(this, task)
+      homes.set(actor, this)
+      this.actors.set(task.key, actor)
+      actor.start()
+    })
+  }
+
+  tell(orders: readonly Envelope<ToActor>[]): void {
+    this.#parts.schedule.post(this.#inbox, orders.map(({ key, body }) => `${body.type} to ${key}`).join(', '), () => {
+      for (const { key, incarnation, body } of orders) {
+        const actor = this.actors.get(key)
+        if (actor?.incarnation === incarnation) actor.hear(body)
+      }
+    })
+  }
+
+  ask(order: ThreadOrder): void {
+    this.#parts.schedule.post(this.#inbox, order.type, () => { void this.#check(order) })
+  }
+
+  // ---- what the actors ask ---------------------------------------------------------------------------------------
+
+  send({ key, incarnation }: Actor, body: ToSupervisor): void {
+    this.#out.push({ key, incarnation, body })
+    this.#scheduleTurn()
+  }
+
+  runSoon(run: () => void): void {
+    this.#runQueue.push(run)
+    this.#scheduleTurn()
+  }
+
+  touch(actor: Actor): void {
+    this.#touched.add(actor)
+    this.#scheduleTurn()
+  }
+
+  ended(actor: Actor): void {
+    if (this.actors.get(actor.key) !== actor) return
+    this.actors.delete(actor.key)
+    this.lingering.add(actor)
+    actor.whenIdle(() => {
+      this.#ended.push(() => {
+        this.lingering.delete(actor)
+        this.#parts.released(actor.key, actor.incarnation)
+      })
+      this.#scheduleTurn()
+    })
+  }
+
+  hasForeignResources(): boolean {
+    return this.hasOpen
+  }
+
+  // ---- turns and the end -----------------------------------------------------------------------------------------
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    this.#parts.schedule.post(this.#turns, 'a turn', () => { this.#turn() })
+  }
+
+  #turn(): void {
+    this.#turnScheduled = false
+    for (const actor of this.#touched) actor.tellIfWaiting()
+    this.#touched.clear()
+    this.#flush()
+    // As many attempts as there is time for in this turn.
+    for (let ran = this.#runQueue.length; ran > 0 && this.owner.alive && (ran === this.#runQueue.length || this.#parts.chance.below(3) > 0); ran--) {
+      this.#runQueue.shift()?.()
+    }
+    if (this.#runQueue.length > 0) this.#scheduleTurn()
+  }
+
+  #flush(): void {
+    const facts = this.#out
+    this.#out = []
+    if (facts.length > 0) this.#parts.said({ type: 'facts', facts })
+    for (const release of this.#ended.splice(0)) release()
+  }
+
+  /** By its own code: what was finished is sent, and who it was. */
+  exits(problem: string, culprit: Culprit | undefined): void {
+    if (!this.owner.alive) return
+    this.#flush()
+    this.end(problem, culprit)
+  }
+
+  /** At once, with all that it has not sent. */
+  end(problem: string, culprit: Culprit | undefined): void {
+    if (!this.owner.alive) return
+    this.owner.alive = false
+    this.actors.clear()
+    this.lingering.clear()
+    this.#parts.said({ type: 'exit', problem, culprit })
+  }
+
+  async #check(order: ThreadOrder): Promise<void> {
+    const answer = await this.#validate(order)
+    if (this.owner.alive) this.#parts.said({ type: 'answer', answer })
+  }
+
+  async #validate({ requestId, workflow, args }: ThreadOrder): Promise<Answer> {
+    const result = await this.registry.get(workflow)!.args!['~standard'].validate(decodeValue(args))
+    if (result.issues === undefined) return { type: 'args-checked', requestId, args: encodeValue(result.value, { what: 'arguments', root: 'args' }) }
+    const error = new InvalidOptionError({ option: 'args', rule: 'satisfy its schema', received: undefined })
+    return { type: 'args-refused', requestId, error: encodeError(error) }
+  }
+}
