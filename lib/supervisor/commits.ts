@@ -105,8 +105,9 @@ export class Commits {
     this.#changes = []
     const effects = this.#after
     this.#after = []
-    for (const effect of effects) effect()
+    // First: what the effects decide in turn is not durable yet, and must not be let go with what is.
     this.#listener.committed()
+    for (const effect of effects) effect()
     return true
   }
 

@@ -49,7 +49,7 @@ t.test('what is decided in one turn is one commit, told after it, in order', asy
   t.same(bench.log, [], 'nothing is told before')
   await turn()
   t.same(bench.written, [[1, 2, 3]])
-  t.same(bench.log.slice(0, 4), ['told 1', 'told 2', 'told 3', 'committed'])
+  t.same(bench.log.slice(0, 4), ['committed', 'told 1', 'told 2', 'told 3'])
 })
 
 t.test('with nothing to wait for, an effect happens at once', async t => {
@@ -66,6 +66,17 @@ t.test('what is decided while others are told waits for the next commit', async 
   await turn()
   t.same(bench.written, [[1], [2]])
   t.same(bench.log.filter(line => line !== 'committed'), ['told the second', 'told 2'])
+})
+
+t.test('what is decided while others are told is not taken for committed', async t => {
+  const bench = new Bench()
+  bench.commits.add([change(1)])
+  bench.commits.afterCommit(() => {
+    bench.log.push('told 1')
+    bench.add(2)
+  })
+  await turn()
+  t.same(bench.log, ['committed', 'told 1', 'committed', 'told 2'])
 })
 
 t.test('the last call before a commit can add to it', async t => {
@@ -93,7 +104,7 @@ t.test('while the store refuses nothing is told, what comes meanwhile waits behi
   t.same(bench.written, [], 'it is asked again when the delay is over, not before')
   bench.clock.turn(40)
   t.same(bench.written, [[1, 2, 3]])
-  t.same(bench.log.slice(2), ['recovered', 'told 1', 'told 2', 'told 3', 'committed'])
+  t.same(bench.log.slice(2), ['recovered', 'committed', 'told 1', 'told 2', 'told 3'])
   t.equal(bench.commits.stats.waiting, 0)
 })
 
