@@ -25,7 +25,7 @@ function keysOf(parts: ShellParts): readonly RunKey[] {
 
 /** Looks before the supervisor hears of the end; what comes back looks again after it. */
 export function watchBlame(parts: ShellParts, pool: SimulatedPool, threadId: number, isDeliberate: boolean): () => string[] {
-  const tasks = pool.actorsOn(threadId)
+  const tasks = [...parts.runs.live()].filter(({ life, meta }) => life.type === 'live' && life.threadId === threadId && pool.threadOf(meta.key) === threadId).length
   const before = charges(parts)
   return () => [...charges(parts)].flatMap(([key, after]) => {
     const earlier = before.get(key)

@@ -162,27 +162,23 @@ export class SimulatedHost {
 
 /** What an acknowledgement promises and the store does not have. */
 function undurable(request: Asked, value: unknown, store: Store): string[] {
-  const known = (id: string): string[] => store.findRun(id) === undefined ? [`run ${id} is not in the store`] : []
-  switch (request.type) {
-    case 'start-runs': return (value as { readonly ids: readonly string[] }).ids.flatMap(known)
-    case 'fork-run': return known(request.newId)
-    case 'await-outcome': {
-      const key = store.findRun(request.id)
-      const outcome = key === undefined ? undefined : store.readOutcome(key)
-      const told = value as { readonly value: Uint8Array }
-      return outcome !== undefined && Buffer.compare(outcome.value, told.value) === 0 ? [] : ['its outcome in the store is another']
-    }
-    case 'cancel-run': {
-      const key = store.findRun(request.id)
-      const progress = key === undefined ? undefined : store.loadRun(key)!.progress
-      return progress === undefined || progress.finishedAtMs !== undefined || progress.ending !== undefined ? [] : ['the run goes on']
-    }
-    case 'send-message': {
-      const key = store.findRun(request.id)
-      return request.idempotencyKey === undefined || key === undefined || store.hasMessageKey(key, request.idempotencyKey) ? [] : ['its idempotency key is not known']
-    }
-    case 'set-queue': return store.settings('queue').some(({ name }) => name === request.name) ? [] : ['the queue is not in the store']
-    case 'set-schedule': return store.settings('schedule').some(({ name }) => name === request.schedule.name) ? [] : ['the schedule is not in the store']
-    default: return []
+  const isKnown = (id: string): string[] => store.findRun(id) === undefined ? [`run ${id} is not in the store`] : []
+  if (request.type === 'start-runs') return (value as { readonly ids: readonly string[] }).ids.flatMap(isKnown)
+  if (request.type === 'fork-run') return isKnown(request.newId)
+  if (request.type === 'set-queue') return store.settings('queue').some(({ name }) => name === request.name) ? [] : ['the queue is not in the store']
+  if (request.type === 'set-schedule') {
+    return store.settings('schedule').some(({ name }) => name === request.schedule.name) ? [] : ['the schedule is not in the store']
   }
+  const key = 'id' in request ? store.findRun(request.id) : undefined
+  if (request.type === 'await-outcome') {
+    const outcome = key === undefined ? undefined : store.readOutcome(key)
+    return outcome !== undefined && Buffer.compare(outcome.value, (value as { readonly value: Uint8Array }).value) === 0 ? [] : ['its outcome in the store is another']
+  }
+  if (key === undefined) return []
+  if (request.type === 'cancel-run') {
+    const { finishedAtMs, ending } = store.loadRun(key)!.progress
+    return finishedAtMs !== undefined || ending !== undefined ? [] : ['the run goes on']
+  }
+  if (request.type !== 'send-message' || request.idempotencyKey === undefined) return []
+  return store.hasMessageKey(key, request.idempotencyKey) ? [] : ['its idempotency key is not known']
 }

@@ -80,7 +80,9 @@ export function stillProblems(memory: Memory, image: Image): string[] {
   const { parts, pool, schedule, owner } = memory
   const problems: string[] = []
   const actors = new Map(pool.living.flatMap(thread => [...thread.actors]))
-  const isBusy = [...image.runs.values()].some(run => memory.ledger.isExecuting(run.meta.id)) || pool.living.some(({ hasOpen }) => hasOpen)
+  const isBusy = [...image.runs.values()].some(run => memory.ledger.isExecuting(run.meta.id)) 
+    // Who was kept because its thread has something open is asked again after a second.
+    || pool.living.some(({ keptAtMs }) => schedule.passedMs - keptAtMs < 1500)
   for (const run of image.runs.values()) {
     const { meta: { key, id }, progress } = run
     if (isFinished(progress.status)) continue

@@ -127,8 +127,17 @@ export class SimulatedPool implements Pool {
   }
 
   async destroy(): Promise<void> {
-    for (const { thread } of this.#seats.values()) thread.owner.alive = false
+    for (const seat of this.#seats.values()) {
+      seat.gone = true
+      seat.thread.owner.alive = false
+    }
     this.#seats.clear()
+  }
+
+  lookAt(threadId: number): void {
+    const seat = this.#seats.get(threadId)
+    const facts = seat?.thread.owner.alive === true ? seat.thread.recorded('living') : []
+    if (facts.length > 0) this.#listener.facts(threadId, facts)
   }
 
   drain(): void {

@@ -4,12 +4,14 @@
  */
 import { Actor } from '../../lib/actor/actor.ts'
 import type { ActorHost } from '../../lib/actor/actor.ts'
+import type { QueuedAttempt } from '../../lib/actor/attempt-queue.ts'
 import { encodeError } from '../../lib/codec/error.ts'
 import { decodeValue, encodeValue } from '../../lib/codec/value.ts'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/model/clock.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
+import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
 import { workflowRegistry } from '../../lib/workflow/registry.ts'
 import type { Chance } from '../chance.ts'
@@ -61,10 +63,16 @@ export class SimulatedThread implements ActorHost {
   readonly #touched = new Set<Actor>()
   #out: Envelope<ToSupervisor>[] = []
   #ended: (() => void)[] = []
-  #runQueue: (() => void)[] = []
+  #attempts: QueuedAttempt[] = []
+  /** Begun, and known to the flight recorder alone. */
+  #untold: QueuedAttempt[] = []
+  readonly #recorder = new FlightRecorder(new SharedArrayBuffer(FLIGHT_RECORDER_BYTES))
+  readonly #stepNames: string[] = []
   #turnScheduled = false
   /** Something is open in it, as far as it can tell. */
   hasOpen = false
+  /** When it last kept an actor for that. */
+  keptAtMs = -Infinity
 
   constructor(id: number, process: string, parts: ThreadParts) {
     this.id = id
@@ -107,9 +115,17 @@ export class SimulatedThread implements ActorHost {
     this.#scheduleTurn()
   }
 
-  runSoon(run: () => void): void {
-    this.#runQueue.push(run)
+  /** Of some attempts a message tells, of others the flight recorder: in a real thread that depends on how quick their step was. */
+  runSoon(attempt: QueuedAttempt): void {
+    if (attempt.timeoutMs !== undefined || this.#parts.chance.below(2) === 0) tell(attempt)
+    this.#attempts.push(attempt)
     this.#scheduleTurn()
+  }
+
+  attemptOver(attempt: QueuedAttempt): void {
+    if (attempt.slot === undefined) return
+    this.#recorder.ended(attempt.slot)
+    attempt.slot = undefined
   }
 
   touch(actor: Actor): void {
@@ -131,6 +147,7 @@ export class SimulatedThread implements ActorHost {
   }
 
   hasForeignResources(): boolean {
+    if (this.hasOpen) this.keptAtMs = this.#parts.schedule.passedMs
     return this.hasOpen
   }
 
@@ -147,18 +164,46 @@ export class SimulatedThread implements ActorHost {
     for (const actor of this.#touched) actor.tellIfWaiting()
     this.#touched.clear()
     this.#flush()
-    // As many attempts as there is time for in this turn.
-    for (let ran = this.#runQueue.length; ran > 0 && this.owner.alive && (ran === this.#runQueue.length || this.#parts.chance.below(3) > 0); ran--) {
-      this.#runQueue.shift()?.()
-    }
-    if (this.#runQueue.length > 0) this.#scheduleTurn()
+    for (const release of this.#ended.splice(0)) release()
+    this.#run()
+    if (this.#out.length > 0) this.#flush()
+    if (this.#attempts.length > 0 || this.#untold.length > 0) this.#scheduleTurn()
   }
 
+  /** As many attempts as there is time for in this turn. */
+  #run(): void {
+    for (let left = this.#attempts.length; left > 0 && this.owner.alive; left--) {
+      const attempt = this.#attempts[0]!
+      if (!attempt.isTold) {
+        if (this.#recorder.isFull) return
+        if (!this.#stepNames.includes(attempt.name)) this.#stepNames.push(attempt.name)
+        attempt.slot = attempt.record(this.#recorder, this.#stepNames.indexOf(attempt.name))
+      }
+      this.#attempts.shift()
+      attempt.run()
+      if (attempt.slot !== undefined) this.#untold.push(attempt)
+      if (this.#parts.chance.below(3) === 0) return
+    }
+  }
+
+  /** What is finished goes off, with the word of what is still under way. */
   #flush(): void {
-    const facts = this.#out
-    this.#out = []
+    const told = this.#untold.splice(0).flatMap(attempt => {
+      const { slot } = attempt
+      attempt.slot = undefined
+      if (slot === undefined) return []
+      tell(attempt)
+      return [slot]
+    })
+    const facts = this.#out.splice(0)
     if (facts.length > 0) this.#parts.said({ type: 'facts', facts })
-    for (const release of this.#ended.splice(0)) release()
+    for (const slot of told) this.#recorder.ended(slot)
+  }
+
+  /** The attempts that run, as far as the flight recorder knows. */
+  recorded(of: 'living' | 'dead'): readonly Envelope<ToSupervisor>[] {
+    return this.#recorder.read(of).map(({ key, incarnation, index, attempt, startedAtMs, nameId }) => (
+      { key, incarnation, body: { type: 'step-started', index, name: this.#stepNames[nameId]!, attempt, startedAtMs, timeoutMs: undefined } }))
   }
 
   /** By its own code: what was finished is sent, and who it was. */
@@ -174,6 +219,8 @@ export class SimulatedThread implements ActorHost {
     this.owner.alive = false
     this.actors.clear()
     this.lingering.clear()
+    const facts = this.recorded('dead')
+    if (facts.length > 0) this.#parts.said({ type: 'facts', facts })
     this.#parts.said({ type: 'exit', problem, culprit })
   }
 
@@ -188,4 +235,9 @@ export class SimulatedThread implements ActorHost {
     const error = new InvalidOptionError({ option: 'args', rule: 'satisfy its schema', received: undefined })
     return { type: 'args-refused', requestId, error: encodeError(error) }
   }
+}
+
+function tell(attempt: QueuedAttempt): void {
+  attempt.isTold = true
+  attempt.tell()
 }
