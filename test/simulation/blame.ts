@@ -23,14 +23,21 @@ function keysOf(parts: ShellParts): readonly RunKey[] {
   return parts.store.listRuns({ order: 'oldest-first' }, { limit: 1e6, values: false }).runs.map(({ meta }) => meta.key)
 }
 
+interface End {
+  readonly threadId: number
+  readonly isDeliberate: boolean
+  /** Whose attempt did not yield, and was past its time. */
+  readonly timedOut: RunKey | undefined
+}
+
 /** Looks before the supervisor hears of the end; what comes back looks again after it. */
-export function watchBlame(parts: ShellParts, pool: SimulatedPool, threadId: number, isDeliberate: boolean): () => string[] {
-  const tasks = [...parts.runs.live()].filter(({ life, meta }) => life.type === 'live' && life.threadId === threadId && pool.threadOf(meta.key) === threadId).length
+export function watchBlame(parts: ShellParts, pool: SimulatedPool, { threadId, isDeliberate, timedOut }: End): () => string[] {
+  const tasks = pool.actorsOn(threadId)
   const before = charges(parts)
   return () => [...charges(parts)].flatMap(([key, after]) => {
     const earlier = before.get(key)
     const isCharged = earlier !== undefined && (after.crashes > earlier.crashes || after.attempts > earlier.attempts)
-    if (!isCharged || (tasks === 1 && !isDeliberate)) return []
+    if (!isCharged || key === timedOut || (tasks === 1 && !isDeliberate)) return []
     return [`run ${key} is charged for a thread that ${isDeliberate ? 'the supervisor ended' : `${tasks} actors shared`} (G6)`]
   })
 }

@@ -3,6 +3,7 @@ import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
 import type { SpawnTask, ThreadOrder, WorkflowReport } from '../../lib/protocol/thread.ts'
 import type { Pool, PoolListener } from '../../lib/supervisor/pool.ts'
+import type { Sentence } from '../../lib/supervisor/pulse.ts'
 import { workflowRegistry } from '../../lib/workflow/registry.ts'
 import type { Chance } from '../chance.ts'
 import type { Channel, Owner, Schedule } from './schedule.ts'
@@ -20,7 +21,7 @@ export interface PoolWatch {
   telling(key: RunKey, incarnation: number, order: ToActor): void
   spawning(task: SpawnTask): void
   /** A thread's end is heard, before the supervisor makes anything of it; what comes back is called after it has. */
-  ending(threadId: number, isDeliberate: boolean): () => void
+  ending(threadId: number, isDeliberate: boolean, sentence: Sentence | undefined): () => void
 }
 
 interface Seat {
@@ -32,6 +33,7 @@ interface Seat {
   readonly actors: Map<RunKey, number>
   ready: boolean
   deliberate: boolean
+  sentence: Sentence | undefined
   /** Its exit was heard. */
   gone: boolean
 }
@@ -103,6 +105,7 @@ export class SimulatedPool implements Pool {
   }
 
   order(order: ThreadOrder): number | undefined {
+    if (order.type !== 'check-args') return undefined
     for (const { threadId } of this.threads()) {
       this.#seats.get(threadId)!.thread.ask(order)
       return threadId
@@ -110,10 +113,11 @@ export class SimulatedPool implements Pool {
     return undefined
   }
 
-  endThread(threadId: number): void {
+  endThread(threadId: number, sentence?: Sentence): void {
     const seat = this.#seats.get(threadId)
     if (seat === undefined || seat.deliberate) return
     seat.deliberate = true
+    seat.sentence = sentence
     this.#watch.schedule.postAlone(this.#watch.owner, `thread ${threadId} is ended`, () => { seat.thread.end('was ended', undefined) })
   }
 
@@ -182,7 +186,7 @@ export class SimulatedPool implements Pool {
     })
     const seat: Seat = {
       thread, facts: schedule.channel(`${thread.owner.name} words`, owner), said: [], releases: schedule.channel(`${thread.owner.name} tasks over`, thread.owner),
-      out: [], actors: new Map(), ready: false, deliberate: false, gone: false,
+      out: [], actors: new Map(), ready: false, deliberate: false, sentence: undefined, gone: false,
     }
     this.#seats.set(id, seat)
     return seat
@@ -218,12 +222,12 @@ export class SimulatedPool implements Pool {
   }
 
   #exited(seat: Seat, problem: string, culprit: Culprit | undefined): void {
-    const { thread, deliberate } = seat
+    const { thread, deliberate, sentence, actors } = seat
     const { schedule, owner } = this.#watch
-    const after = this.#watch.ending(thread.id, deliberate)
+    const after = this.#watch.ending(thread.id, deliberate, sentence)
     seat.gone = true
     this.#seats.delete(thread.id)
-    this.#listener.threadEnded(thread.id, { problem, culprit, deliberate })
+    this.#listener.threadEnded(thread.id, { problem, culprit, deliberate, sentence, actors: actors.size })
     after()
     const next = this.#seat()
     schedule.postAlone(owner, `thread ${next.thread.id} has booted`, () => {

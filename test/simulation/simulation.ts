@@ -204,8 +204,8 @@ export class Simulation {
         schedule: this.schedule, chance: this.chance, owner, version: this.isPatched ? 'after' : 'before',
         telling: (key, incarnation, order) => { this.#checkTold(key, incarnation, order) },
         spawning: ({ key, incarnation }) => { this.#checkIncarnation(key, incarnation) },
-        ending: (threadId, isDeliberate) => {
-          const look = watchBlame(opened.parts!, opened.pool!, threadId, isDeliberate)
+        ending: (threadId, isDeliberate, sentence) => {
+          const look = watchBlame(opened.parts!, opened.pool!, { threadId, isDeliberate, timedOut: sentence?.timedOut?.key })
           return () => { this.#problems.push(...look()) }
         },
       }),

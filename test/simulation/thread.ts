@@ -12,11 +12,13 @@ import type { Clock } from '../../lib/model/clock.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
+import { Presence } from '../../lib/protocol/presence.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
 import { workflowRegistry } from '../../lib/workflow/registry.ts'
 import type { Chance } from '../chance.ts'
 import type { Channel, Owner, Schedule } from './schedule.ts'
 
+export type CheckArgs = ThreadOrder & { readonly type: 'check-args' }
 export type Answer = ThreadMessage & { readonly type: 'args-checked' | 'args-refused' }
 
 /** What the thread says, on its way to the pool; the pool hears it in this order. */
@@ -53,6 +55,7 @@ export class SimulatedThread implements ActorHost {
   readonly owner: Owner
   readonly clock: Clock
   readonly registry = workflowRegistry
+  readonly presence = new Presence()
   readonly actors = new Map<RunKey, Actor>()
   /** Another life of a run in it is over, but for a step's code that goes on. */
   readonly lingering = new Set<Actor>()
@@ -104,7 +107,7 @@ export class SimulatedThread implements ActorHost {
     })
   }
 
-  ask(order: ThreadOrder): void {
+  ask(order: CheckArgs): void {
     this.#parts.schedule.post(this.#inbox, order.type, () => { void this.#check(order) })
   }
 
@@ -224,12 +227,12 @@ export class SimulatedThread implements ActorHost {
     this.#parts.said({ type: 'exit', problem, culprit })
   }
 
-  async #check(order: ThreadOrder): Promise<void> {
+  async #check(order: CheckArgs): Promise<void> {
     const answer = await this.#validate(order)
     if (this.owner.alive) this.#parts.said({ type: 'answer', answer })
   }
 
-  async #validate({ requestId, workflow, args }: ThreadOrder): Promise<Answer> {
+  async #validate({ requestId, workflow, args }: CheckArgs): Promise<Answer> {
     const result = await this.registry.get(workflow)!.args!['~standard'].validate(decodeValue(args))
     if (result.issues === undefined) return { type: 'args-checked', requestId, args: encodeValue(result.value, { what: 'arguments', root: 'args' }) }
     const error = new InvalidOptionError({ option: 'args', rule: 'satisfy its schema', received: undefined })

@@ -95,6 +95,7 @@ export class Troubles {
         thread.hasOpen = !thread.hasOpen
         return
       case 1: return this.#sayLate(thread.id)
+      case 2: return this.#isSilent(thread.id)
       default:
         this.count('thread killed')
         this.#simulation.trace.add(`  thread ${thread.id} is killed`)
@@ -117,6 +118,18 @@ export class Troubles {
     const late: Envelope<ToSupervisor> = { key, incarnation: incarnation - 1, body }
     this.count('words of a former life')
     pool.sayLate(threadId, [late])
+  }
+
+  /** As when the watchdog finds that an attempt is past its time and does not yield. */
+  #isSilent(threadId: number): void {
+    const { parts, pool } = this.#simulation.process!
+    for (const { life, running, meta: { key }, progress: { incarnation } } of parts!.runs.live()) {
+      const [index] = [...running].find(([, { timeoutMs }]) => timeoutMs !== undefined) ?? []
+      if (life.type !== 'live' || life.threadId !== threadId || index === undefined) continue
+      this.count('thread that did not yield')
+      pool!.endThread(threadId, { problem: 'did not yield', timedOut: { key, incarnation, index } })
+      return
+    }
   }
 
   #process(): void {
