@@ -202,7 +202,8 @@ export class Draft {
     if (life.type === 'live') {
       if (life.mode === 'waiting') this.life = { ...life, mode: 'active' }
       if (this.progress.status === 'waiting') this.set({ status: 'running' })
-    } else if (life.type === 'absent') this.enqueue()
+    // A crashed run that is held back lives again when that is over, and sees then what has happened meanwhile.
+    } else if (life.type === 'absent' && this.progress.respawnAtMs === undefined) this.enqueue()
   }
 
   /** Back into the queue, at the place the run had when it first joined: what is under way comes before what is new. */

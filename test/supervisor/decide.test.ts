@@ -34,6 +34,21 @@ const childWait: Wait = { type: 'child', name: 'kid', startedAtMs: 1, childId: '
 const crash = (facts: Partial<RunInput & { type: 'thread-ended' }> = {}): RunInput =>
   ({ type: 'thread-ended', alone: true, culprit: undefined, problem: 'ended', deliberate: false, ...facts })
 
+t.test('a crashed run that is held back is not woken before that is over, and not a second time after it', t => {
+  const held = runState({ progress: { status: 'waiting', respawnAtMs: 900, crashesAtMs: [1, 2] }, waits: new Map<number, Wait>([[1, retryWait], [2, childWait]]) })
+  for (const input of [{ type: 'timer-due', slot: 1, dueAtMs: 900 }, { type: 'child-finished', index: 2, outcome: { type: 'result', value } }] as const) {
+    const decision = after(held, input)
+    t.match(decision, { life: { type: 'absent' }, progress: { status: 'waiting', respawnAtMs: 900 } }, input.type)
+    evolve(held, decision)
+  }
+  t.equal(held.journalLength, 1, 'what has come meanwhile is recorded')
+  const decision = after(held, { type: 'timer-due', slot: TIMER_SLOT.respawn, dueAtMs: 900 })
+  t.match(decision, { life: QUEUED, progress: { status: 'enqueued' } })
+  t.equal(decision.progress.respawnAtMs, undefined)
+  t.ok(kinds(decision).includes('timer-cleared'))
+  t.end()
+})
+
 /** Every thing that can happen, once. */
 const INPUTS: readonly RunInput[] = [
   { type: 'actor-started' }, { type: 'step-started', index: 1, name: 's', attempt: 1, startedAtMs: 5, timeoutMs: undefined },
