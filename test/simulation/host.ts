@@ -138,7 +138,7 @@ export class SimulatedHost {
     if (message.type === 'refusal') this.#checkRefusal(message.error, request)
     if (message.type !== 'reply' || request === undefined) return
     // What was asked for in the same turn may have undone it.
-    const undoing = { 'cancel-run': 'resume-run', 'set-schedule': 'remove-schedule' }[request.type as string]
+    const undoing = { 'cancel-run': 'resume-run', 'set-schedule': 'remove-schedule', 'start-runs': 'prune-runs', 'fork-run': 'prune-runs' }[request.type as string]
     if (this.unanswered.some(({ type }) => type === undoing)) return
     for (const problem of undurable(request, message.value, this.#parts.store)) this.#parts.wrong(`${request.type} was acknowledged, but ${problem} (G8)`)
   }

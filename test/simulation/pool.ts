@@ -44,6 +44,8 @@ export class SimulatedPool implements Pool {
   readonly #watch: PoolWatch
   readonly #seats = new Map<number, Seat>()
   #nextId = 1
+  /** When an actor was last heard to refuse to be let go. */
+  keptAtMs = -Infinity
 
   constructor(threads: number, listener: PoolListener, watch: PoolWatch) {
     this.#threads = threads
@@ -203,7 +205,9 @@ export class SimulatedPool implements Pool {
   #hear(seat: Seat, said: Said): void {
     if (seat.gone) return
     switch (said.type) {
-      case 'facts': return this.#listener.facts(seat.thread.id, said.facts)
+      case 'facts':
+        if (said.facts.some(({ body }) => body.type === 'passivation-refused')) this.keptAtMs = this.#watch.schedule.passedMs
+        return this.#listener.facts(seat.thread.id, said.facts)
       case 'answer': return this.#listener.argsChecked(said.answer)
       case 'exit': return this.#exited(seat, said.problem, said.culprit)
     }

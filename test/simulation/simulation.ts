@@ -316,7 +316,7 @@ export class Simulation {
   get #memory(): Memory | undefined {
     const { process: at } = this
     if (at?.parts === undefined || at.pool === undefined || at.supervisor === undefined) return undefined
-    return { owner: at.owner, parts: at.parts, pool: at.pool, store: this.store, schedule: this.schedule, ledger: this.ledger, armed: at.armed }
+    return { owner: at.owner, parts: at.parts, pool: at.pool, store: this.store, schedule: this.schedule, ledger: this.ledger, armed: at.armed, refusedAtMs: this.#troubles.refusedAtMs }
   }
 
   #check(): void {

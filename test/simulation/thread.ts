@@ -74,8 +74,6 @@ export class SimulatedThread implements ActorHost {
   #turnScheduled = false
   /** Something is open in it, as far as it can tell. */
   hasOpen = false
-  /** When it last kept an actor for that. */
-  keptAtMs = -Infinity
 
   constructor(id: number, process: string, parts: ThreadParts) {
     this.id = id
@@ -150,7 +148,6 @@ export class SimulatedThread implements ActorHost {
   }
 
   hasForeignResources(): boolean {
-    if (this.hasOpen) this.keptAtMs = this.#parts.schedule.passedMs
     return this.hasOpen
   }
 

@@ -24,6 +24,7 @@ export class Troubles {
   /** How often each comes, in 10,000 steps; drawn once, so that some simulations are calm in one way and wild in another. */
   readonly #rates: Rates
   #refusingUntil = 0
+  refusedAtMs = -Infinity
   #isOver = false
 
   constructor(simulation: Simulation, chosen: ((changes: readonly Change[]) => Fault | undefined) | undefined) {
@@ -59,6 +60,12 @@ export class Troubles {
 
   /** Before a commit. */
   faultOf(changes: readonly Change[]): Fault | undefined {
+    const fault = this.#faultOf(changes)
+    if (fault !== undefined) this.refusedAtMs = this.#simulation.schedule.passedMs
+    return fault
+  }
+
+  #faultOf(changes: readonly Change[]): Fault | undefined {
     if (this.#chosen !== undefined) {
       const fault = this.#isOver ? undefined : this.#chosen(changes)
       if (fault !== undefined) this.count(`commit ${fault}`)
