@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 import type { Change } from '../../lib/store/contract.ts'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
 import type { RunKey } from '../../lib/model/run.ts'
-import { seedOf } from '../../lib/store/lmdb/records.ts'
+import { keyCheck, seedOf } from '../../lib/store/lmdb/records.ts'
 import { FreeSpace } from '../../lib/store/lmdb/space.ts'
 import { newRun, started, text } from './runs.ts'
 
@@ -83,10 +83,12 @@ t.test('a store with a newer schema is refused and not touched', async t => {
   const folder = t.testdir()
   await storeIn(folder)
   const root = open({ path: folder, noSubdir: false, encoding: 'binary', keyEncoding: 'binary', maxDbs: 32, overlappingSync: false })
-  const record = Buffer.alloc(6)
+  const key = Buffer.from('schema')
+  const record = Buffer.alloc(10)
   record[0] = 1
-  record.writeUInt32LE(crc32(Buffer.of(2), seedOf('meta', 0)), 1)
-  record[5] = 2
+  record.writeUInt32LE(keyCheck('meta', key, 0, key.length), 1)
+  record.writeUInt32LE(crc32(Buffer.of(2), seedOf('meta', 0)), 5)
+  record[9] = 2
   await root.openDB({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' }).put(Buffer.from('schema'), record)
   await root.close()
   rmSync(join(folder, 'lock.mdb'))

@@ -9,7 +9,7 @@
 import { crc32 } from 'node:zlib'
 import type { Table } from './engine.ts'
 import { type KeyBytes, KeyWriter, TABLES, type TableName } from './keys.ts'
-import { FORMAT, HEADER_BYTES } from './records.ts'
+import { FORMAT, HEADER_BYTES, KEY_ROW_BYTES, keyCheck } from './records.ts'
 
 /** A piece of memory in which lmdb finds a value between two places. */
 type ValueMemory = Uint8Array & { start: number, end: number }
@@ -61,7 +61,7 @@ export class WriteBatch {
     if (this.#values.length > KEPT_BYTES) this.#values = valueMemory(KEPT_BYTES)
   }
 
-  /** Puts [format][crc][payload] under the key just written. `seed` says where the record belongs: see records.ts. */
+  /** Puts a record under the key just written. `seed` says where the record belongs: see records.ts. */
   put(table: TableName, payload: Uint8Array, seed: number): void {
     const crc = crc32(payload, seed)
     const length = HEADER_BYTES + payload.length
@@ -71,16 +71,11 @@ export class WriteBatch {
       memory = new Uint8Array(length)
       this.#large.set(this.#count, memory)
     } else {
-      if (this.#values.length - this.#valueEnd < length) this.#grow(length)
+      at = this.#reserve(length)
       memory = this.#values
-      at = this.#valueEnd
-      this.#valueEnd = at + length
     }
-    memory[at] = FORMAT
-    memory[at + 1] = crc
-    memory[at + 2] = crc >>> 8
-    memory[at + 3] = crc >>> 16
-    memory[at + 4] = crc >>> 24
+    this.#begin(table, memory, at)
+    put32(memory, at + KEY_ROW_BYTES, crc)
     memory.set(payload, at + HEADER_BYTES)
     this.#bytes += length
     this.#row(table, at, at + length)
@@ -88,7 +83,10 @@ export class WriteBatch {
 
   /** Puts a row that says all by its key. */
   putEmpty(table: TableName): void {
-    this.#row(table, 0, 0)
+    const at = this.#reserve(KEY_ROW_BYTES)
+    this.#begin(table, this.#values, at)
+    this.#bytes += KEY_ROW_BYTES
+    this.#row(table, at, at + KEY_ROW_BYTES)
   }
 
   /** Removes the row of the key just written, if it is there. */
@@ -124,6 +122,19 @@ export class WriteBatch {
     }
   }
 
+  #reserve(length: number): number {
+    if (this.#values.length - this.#valueEnd < length) this.#grow(length)
+    const at = this.#valueEnd
+    this.#valueEnd = at + length
+    return at
+  }
+
+  /** What every row begins with. */
+  #begin(table: TableName, memory: Uint8Array, at: number): void {
+    memory[at] = FORMAT
+    put32(memory, at + 1, keyCheck(table, this.key.bytes, this.#count === 0 ? 0 : this.#keyEnd[this.#count - 1]!, this.key.end))
+  }
+
   #row(table: TableName, from: number, to: number): void {
     const row = this.#count++
     this.#table[row] = NUMBER_OF[table]
@@ -141,4 +152,11 @@ export class WriteBatch {
 
 function valueMemory(bytes: number): ValueMemory {
   return Object.assign(new Uint8Array(bytes), { start: 0, end: 0 })
+}
+
+function put32(memory: Uint8Array, at: number, value: number): void {
+  memory[at] = value
+  memory[at + 1] = value >>> 8
+  memory[at + 2] = value >>> 16
+  memory[at + 3] = value >>> 24
 }

@@ -9,10 +9,10 @@ export type FolderState = 'new' | 'store'
 export type Inspection = 'headers' | 'pages'
 
 /**
- * Up to this many pages (64 MiB) all of them are looked at, which takes some 5 us each; in a larger file all but the leaves of
- * tables, which is one page in a hundred, so that opening stays quick.
+ * Up to this many pages (16 MiB) all of them are looked at, which takes 20 us each at first; in a larger file all but the leaves of
+ * tables, which is one page in a hundred, so that opening stays quick: a store of 100,000 sleeping runs has 50 MiB.
  */
-const MOST_LEAVES = 16_384
+const MOST_LEAVES = 4_096
 
 const META_BYTES = 168
 const MAGIC = 0xbeefc0de

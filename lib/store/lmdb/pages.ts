@@ -17,34 +17,35 @@ export interface Key {
   readonly end: number
 }
 
-/** Some bytes of the file. Numbers are in the order of bytes of the machine, because LMDB writes them so. */
+/** Bytes of the file, in which a page is looked at. Numbers are in the order of bytes of the machine, because LMDB writes them so. */
 export class Page {
   readonly bytes: Uint8Array
   readonly halves: Uint16Array
+  /** Where the page begins in them. */
+  base = 0
+  readonly size: number
   /** All flags of the nodes that were looked at, together. */
   flags = 0
-  readonly #words: Uint32Array
   readonly #anywhere: DataView
 
-  constructor(size: number) {
-    const memory = new ArrayBuffer(size)
+  constructor(size: number, memory = new ArrayBuffer(size)) {
+    this.size = size
     this.bytes = new Uint8Array(memory)
     this.halves = new Uint16Array(memory)
-    this.#words = new Uint32Array(memory)
     this.#anywhere = new DataView(memory)
   }
 
-  /** False: the file ends before. */
+  /** Into memory of its own. False: the file ends before. */
   read(descriptor: number, at: number): boolean {
-    return readSync(descriptor, this.bytes, 0, this.bytes.length, at) === this.bytes.length
+    return readSync(descriptor, this.bytes, 0, this.size, at) === this.size
   }
 
   u16(at: number): number {
-    return this.halves[at >>> 1]!
+    return this.#anywhere.getUint16(this.base + at, IS_LITTLE_ENDIAN)
   }
 
   u32(at: number): number {
-    return at % 4 === 0 ? this.#words[at >>> 2]! : this.#anywhere.getUint32(at, IS_LITTLE_ENDIAN)
+    return this.#anywhere.getUint32(this.base + at, IS_LITTLE_ENDIAN)
   }
 
   /** Whatever is above 2^53 is damage, and comes out larger than any number that is right. */
@@ -66,7 +67,7 @@ export function pageProblem(page: Page, number: number, kind: number, newest: nu
  * keys have to be in order.
  */
 export function nodesProblem(page: Page, number: number, isBranch: boolean, compare: CompareKeys): string | undefined {
-  const size = page.bytes.length
+  const { size } = page
   const lower = page.u16(20)
   const upper = page.u16(22)
   const room = size - PAGE_HEADER_BYTES
@@ -74,17 +75,18 @@ export function nodesProblem(page: Page, number: number, isBranch: boolean, comp
   const nodes = lower >>> 1
   if (nodes === 0) return `page ${number} has nothing on it`
   // This is done for every row of the file, so without a call for each number.
-  const { bytes, halves } = page
+  const { bytes, halves, base } = page
+  const firstHalf = base >>> 1
   const firstOrdered = isBranch ? 2 : 1
   let filled = 0
   let flags = 0
   let keyBefore = 0
   let keyBeforeEnd = 0
   for (let i = 0; i < nodes; i++) {
-    const at = PAGE_HEADER_BYTES + halves[PAGE_HEADER_BYTES / 2 + i]!
+    const at = PAGE_HEADER_BYTES + halves[firstHalf + PAGE_HEADER_BYTES / 2 + i]!
     const key = at + NODE_HEADER_BYTES
     if (at % 2 !== 0 || at < PAGE_HEADER_BYTES + upper || key > size) return `node ${i} of page ${number} lies outside`
-    const half = at >>> 1
+    const half = firstHalf + (at >>> 1)
     let end = key + halves[half + 3]!
     const keyEnd = end
     if (!isBranch) {
@@ -95,7 +97,7 @@ export function nodesProblem(page: Page, number: number, isBranch: boolean, comp
     if (end > size) return `node ${i} of page ${number} lies outside`
     filled += end - at + (end & 1)
     // The first key of a branch is not looked at by LMDB, and mostly empty.
-    if (i >= firstOrdered && compare(bytes, keyBefore, keyBeforeEnd, bytes, key, keyEnd) >= 0) return `the keys of page ${number} are not in order`
+    if (i >= firstOrdered && compare(bytes, base + keyBefore, base + keyBeforeEnd, bytes, base + key, base + keyEnd) >= 0) return `the keys of page ${number} are not in order`
     keyBefore = key
     keyBeforeEnd = keyEnd
   }
@@ -111,8 +113,9 @@ export function nodeAt(page: Page, i: number): number {
 }
 
 export function keyOf(page: Page, i: number): Key {
-  const start = nodeAt(page, i) + NODE_HEADER_BYTES
-  return { bytes: page.bytes, start, end: start + page.u16(start - 2) }
+  const at = nodeAt(page, i)
+  const start = page.base + at + NODE_HEADER_BYTES
+  return { bytes: page.bytes, start, end: start + page.u16(at + 6) }
 }
 
 export type CompareKeys = (a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number) => number

@@ -9,7 +9,7 @@ import type { KeyRange, Tables } from './engine.ts'
 import type { Journal } from './journal.ts'
 import { dedupKey, KeyWriter, readF64, readI32, readU32, readU48, type TableName } from './keys.ts'
 import { readMessages } from './mailbox.ts'
-import { payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
+import { KEY_ROW_BYTES, payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
 
 const NO_ARGS = new Uint8Array(0) as Encoded
 
@@ -129,7 +129,7 @@ export class Rows {
     const awaiters: AwaiterRow[] = []
     for (const { key, value } of this.tables.awaiters.getRange({ start, end })) {
       const index = readU32(key, 12)
-      const event = value.length === 0 ? {} : { event: Buffer.from(payloadOf(value, 'awaiters', run, index)).toString() }
+      const event = value.length === KEY_ROW_BYTES ? {} : { event: Buffer.from(payloadOf(value, 'awaiters', run, index)).toString() }
       awaiters.push({ parent: readU48(key, 6) as RunKey, index, ...event })
     }
     return awaiters

@@ -4,10 +4,13 @@
  * kind, no newer than its parent, and led to once; that its nodes lie inside it and their keys are in order, also from page to page; that each
  * tree has as many pages and rows as is written down of it; and that no page in use is on the list of free ones.
  *
- * What rows say is not looked at: every record has a checksum of its own, which is checked when it is read.
+ * Of rows the check of their keys is looked at: what is looked for by another key would not be found. Their payloads have
+ * checksums of their own, which are checked when they are read.
  */
 import { readSync } from 'node:fs'
+import { TABLES, type TableName } from './keys.ts'
 import { compareBytes, compareNumbers, type CompareKeys, type Key, keyOf, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
+import { FORMAT, KEY_ROW_BYTES, keyCheck } from './records.ts'
 
 /** struct MDB_db: what is written down of a tree. */
 export interface Tree {
@@ -68,6 +71,8 @@ interface Walk {
   readonly leaves: boolean
   readonly compare: CompareKeys
   readonly leaf: (page: Page, number: number) => string | undefined
+  /** Whose rows these are, where they are ours. */
+  readonly table?: TableName | undefined
 }
 
 interface Walked extends Walk {
@@ -83,12 +88,16 @@ class Trees {
   readonly #used: Uint8Array
   /** One for each level of each kind of tree: a branch is still looked at when its children are. */
   readonly #levels: Page[] = []
-  readonly #tables: { readonly tree: Tree, readonly transaction: number }[] = []
+  readonly #tables: { readonly tree: Tree, readonly transaction: number, readonly table: TableName | undefined }[] = []
   readonly #freed: number[] = []
+
+  /** The whole file, where its leaves are looked at: reading it at once is several times quicker than page by page. */
+  readonly #whole: ArrayBuffer | undefined
 
   constructor(file: TreesOf) {
     this.#file = file
     this.#used = new Uint8Array(file.pages)
+    this.#whole = file.leaves ? wholeFile(file) : undefined
   }
 
   problem(): string | undefined {
@@ -96,8 +105,9 @@ class Trees {
     const problem = this.#walk({ tree: main, leaves: true, compare: compareBytes, leaf: (page, number) => this.#mainLeaf(page, number) }, transaction, 0) ??
       this.#walk({ tree: free, leaves: true, compare: compareNumbers, leaf: page => this.#freeLeaf(page) }, transaction, NUMBER_KEYS)
     if (problem !== undefined) return problem
-    for (const { tree, transaction: newest } of this.#tables) {
-      const found = this.#walk({ tree, leaves, compare: compareBytes, leaf: () => undefined }, newest, 0)
+    for (const { tree, table, transaction: newest } of this.#tables) {
+      const leaf = (page: Page, number: number): string | undefined => table === undefined ? undefined : keysProblem(table, page, number)
+      const found = this.#walk({ tree, leaves, table, compare: compareBytes, leaf }, newest, 0)
       if (found !== undefined) return found
     }
     const both = this.#freed.find(number => number < this.#used.length && this.#used[number] === 1)
@@ -116,7 +126,7 @@ class Trees {
   }
 
   #subtree(walk: Walked, number: number, level: number, newest: number, bounds: Bounds): string | undefined {
-    const page = this.#levels[level] ??= new Page(this.#file.pageSize)
+    const page = this.#levels[level] ??= new Page(this.#file.pageSize, this.#whole)
     const isBranch = level < walk.tree.depth
     const unique = this.#use(number, 1)
     if (unique === undefined && !isBranch && !walk.leaves) {
@@ -164,10 +174,13 @@ class Trees {
     const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
     const [first, pages] = [page.u64(data), page.u64(data + 16)]
     if (pages !== Math.ceil((PAGE_HEADER_BYTES + page.u32(at)) / pageSize)) return `a value that begins on page ${first} has an impossible size`
-    const header = this.#levels[0] ??= new Page(PAGE_HEADER_BYTES)
+    const header = this.#levels[0] ??= new Page(PAGE_HEADER_BYTES + 8, this.#whole)
     walk.overflows += pages
     const problem = this.#use(first, pages) ?? this.#read(header, first, pages) ?? pageProblem(header, first, PAGE.overflow, page.u64(8))
-    return problem ?? (header.u32(20) === pages ? undefined : `page ${first} is the first of another number of pages`)
+    if (problem !== undefined) return problem
+    if (header.u32(20) !== pages) return `page ${first} is the first of another number of pages`
+    const isRight = walk.table === undefined || isKeyRight(walk.table, page, at, data, header, PAGE_HEADER_BYTES)
+    return isRight ? undefined : `the key of the value that begins on page ${first} is damaged`
   }
 
   #mainLeaf(page: Page, number: number): string | undefined {
@@ -178,8 +191,10 @@ class Trees {
       if (page.u32(at) !== TREE_BYTES) return `node ${i} of page ${number} is no table`
       const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
       const record = new Page(TREE_BYTES)
-      record.bytes.set(page.bytes.subarray(data, data + TREE_BYTES))
-      this.#tables.push({ tree: readTree(record, 0), transaction: page.u64(8) })
+      record.bytes.set(page.bytes.subarray(page.base + data, page.base + data + TREE_BYTES))
+      // LMDB's names of tables end with a NUL.
+      const name = Buffer.from(page.bytes.subarray(page.base + at + NODE_HEADER_BYTES, page.base + data)).toString().replace(/\0$/, '')
+      this.#tables.push({ tree: readTree(record, 0), transaction: page.u64(8), table: TABLES.find(table => table === name) })
     }
     return undefined
   }
@@ -192,7 +207,7 @@ class Trees {
       if (page.u16(at + 6) !== 8) return 'the list of free pages makes no sense'
       const transaction = page.u64(at + NODE_HEADER_BYTES)
       const size = page.u32(at)
-      let list = Buffer.from(page.bytes.buffer, at + NODE_HEADER_BYTES + 8, (page.u16(at + 4) & NODE.bigData) !== 0 ? 0 : size)
+      let list = Buffer.from(page.bytes.buffer, page.base + at + NODE_HEADER_BYTES + 8, (page.u16(at + 4) & NODE.bigData) !== 0 ? 0 : size)
       if ((page.u16(at + 4) & NODE.bigData) !== 0) {
         const first = page.u64(at + NODE_HEADER_BYTES + 8)
         list = Buffer.alloc(size)
@@ -231,7 +246,11 @@ class Trees {
   }
 
   #read(page: Page, number: number, pages: number): string | undefined {
-    return number + pages <= this.#file.pages && page.read(this.#file.descriptor, number * this.#file.pageSize) ? undefined : `page ${number} is missing`
+    const { descriptor, pageSize } = this.#file
+    if (number + pages > this.#file.pages) return `page ${number} is missing`
+    if (this.#whole === undefined) return page.read(descriptor, number * pageSize) ? undefined : `page ${number} is missing`
+    page.base = number * pageSize
+    return undefined
   }
 }
 
@@ -245,4 +264,35 @@ function boundsProblem({ compare }: Walk, page: Page, number: number, isBranch: 
   const isInside = (from === undefined || compare(from.bytes, from.start, from.end, low.bytes, low.start, low.end) <= 0) &&
     (to === undefined || compare(high.bytes, high.start, high.end, to.bytes, to.start, to.end) < 0)
   return isInside ? undefined : `the keys of page ${number} belong elsewhere`
+}
+
+/** Of values that lie on pages of their own the key was checked with them. */
+function keysProblem(table: TableName, page: Page, number: number): string | undefined {
+  const nodes = page.u16(20) >>> 1
+  for (let i = 0; i < nodes; i++) {
+    const at = nodeAt(page, i)
+    const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
+    if ((page.u16(at + 4) & NODE.bigData) === 0 && (page.u32(at) < KEY_ROW_BYTES || !isKeyRight(table, page, at, data, page, data))) {
+      return `a row of table "${table}" on page ${number} is damaged`
+    }
+  }
+  return undefined
+}
+
+/** The row of the node at `at`, whose value begins at `from` of `value`. A newer format is left to those who read the record. */
+function isKeyRight(table: TableName, page: Page, at: number, keyEnd: number, value: Page, from: number): boolean {
+  const format = value.bytes[value.base + from]!
+  return format > FORMAT || (format === FORMAT && value.u32(from + 1) === keyCheck(table, page.bytes, page.base + at + NODE_HEADER_BYTES, page.base + keyEnd))
+}
+
+/** What could not be read is zeros, which are no pages. */
+function wholeFile({ descriptor, pageSize, pages }: TreesOf): ArrayBuffer {
+  const whole = new ArrayBuffer(pages * pageSize)
+  const bytes = new Uint8Array(whole)
+  for (let at = 0; at < bytes.length;) {
+    const read = readSync(descriptor, bytes, at, bytes.length - at, at)
+    if (read === 0) break
+    at += read
+  }
+  return whole
 }
