@@ -166,6 +166,45 @@ t.test('a record whose bytes were changed is told on reading, with its table and
   await store.close()
 })
 
+t.test('a key that was changed into another one that fits in its place is told on opening, because nobody would find its row', async t => {
+  const folder = t.testdir()
+  await storeIn(folder)
+  const path = join(folder, 'data.mdb')
+  const data = readFileSync(path)
+  const file = openSync(path, 'r+')
+  // The last of the ids, behind which its row's value follows; in the run's record its workflow does.
+  for (let at = data.indexOf('run-99\x01'); at >= 0; at = data.indexOf('run-99\x01', at + 1)) if (data[at + 7] !== 0x77) writeSync(file, ':', at + 5)
+  closeSync(file)
+  await refusesUnchanged(t, folder, { ...FORMAT, message: /table "ids".*damaged/ }, 'a damaged key')
+})
+
+t.test('a file whose pages lead anywhere but where they should is refused before lmdb sees it', async t => {
+  const dir = t.testdir({ whole: {} })
+  await storeIn(join(dir, 'whole'))
+  const whole = readFileSync(join(dir, 'whole', 'data.mdb'))
+  const newest = whole.readBigUInt64LE(152) > whole.readBigUInt64LE(4_096 + 152) ? 0 : 4_096
+  const root = Number(whole.readBigUInt64LE(newest + 136)) * 4_096
+  const harms: Record<string, (data: Buffer) => void> = {
+    'the root of all tables is elsewhere': data => { data.writeBigUInt64LE(2n, newest + 136) },
+    'the free list is a page of a table': data => { data.writeBigUInt64LE(BigInt(root / 4_096), newest + 88) },
+    'the older header claims to be the newer one': data => { data.writeBigUInt64LE(data.readBigUInt64LE(newest + 152) + 1n, 4_096 - newest + 152) },
+    'there are more pages than there can be': data => { data.writeBigUInt64LE(2n ** 40n, newest + 144) },
+    'a page is another one': data => { data.writeBigUInt64LE(7n, root) },
+    'a page is from the future': data => { data.writeBigUInt64LE(2n ** 30n, root + 8) },
+    'a page has more nodes than fit': data => { data.writeUInt16LE(4_000, root + 20) },
+    'a node lies outside its page': data => { data.writeUInt16LE(4_070, root + 24) },
+    'a leaf is none': data => { data.fill(0, root, root + 4_096) },
+  }
+  for (const [what, harm] of Object.entries(harms)) {
+    const folder = join(dir, what.replaceAll(' ', '-'))
+    mkdirSync(folder)
+    const data = Buffer.from(whole)
+    harm(data)
+    writeFileSync(join(folder, 'data.mdb'), data)
+    await refusesUnchanged(t, folder, { ...FORMAT, message: /damaged/ }, what)
+  }
+})
+
 t.test('a record of the log whose bytes were changed is told on opening, because nothing may be missing from a journal', async t => {
   const folder = t.testdir()
   await storeIn(folder)

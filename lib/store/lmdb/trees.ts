@@ -136,6 +136,8 @@ class Trees {
     const problem = unique ?? this.#read(page, number, 1) ??
       pageProblem(page, number, isBranch ? PAGE.branch : PAGE.leaf, newest) ?? nodesProblem(page, number, isBranch, walk.compare) ?? boundsProblem(walk, page, number, isBranch, bounds)
     if (problem !== undefined) return problem
+    // Each commit changes what is written down of some table. Another header than the last one's may be whole, and is not the last.
+    if (level === 1 && walk.tree === this.#file.main && page.u64(8) !== newest) return 'its header is not that of the last commit'
     if (!isBranch) return this.#leaf(walk, page, number)
     walk.branches++
     const nodes = page.u16(20) >>> 1
