@@ -1,7 +1,7 @@
 /**
  * The host's side of the conversation with the supervisor: requests and their replies, batched by tick. If the supervisor's
  * thread dies, a new one recovers from the store, and whatever was unanswered is asked again: starts carry their ids, so
- * asking twice is asking once.
+ * asking twice is asking once. A request that no supervisor survives is refused (suspects.ts).
  */
 import { decodeError } from '../codec/error.ts'
 import { InternalError, TroupeClosedError } from '../errors.ts'
@@ -10,6 +10,7 @@ import type { HostMessage, HostReplies, HostRequest, SupervisorMessage, Supervis
 import { monotonicMs } from '../system.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { OpenLink, SupervisorLink } from './link.ts'
+import { isRead, Suspects } from './suspects.ts'
 
 /** Deaths of the supervisor's thread within this time after which it is given up. */
 const MOST_DEATHS = 5
@@ -33,6 +34,7 @@ export class SupervisorProxy {
   readonly #logger: Logger
   readonly #pending = new Map<number, Pending>()
   readonly #deathsAtMs: number[] = []
+  readonly #suspects = new Suspects()
   #outbox: HostMessage[] = []
   #nextRequest = 1
   #link: SupervisorLink | undefined
@@ -83,13 +85,24 @@ export class SupervisorProxy {
     const reply = new Promise<HostReplies[Type]>((resolve, reject) => {
       this.#pending.set(requestId, { request, resolve, reject })
     })
-    if (this.#status === 'open') this.#send({ type: 'request', requestId, request })
+    if (this.#status === 'open') this.#askNow(requestId, request)
     return { requestId, reply }
   }
 
   /** Nobody waits for this reply any more. */
   forget(requestId: number): void {
-    if (this.#pending.delete(requestId) && this.#status === 'open') this.#send({ type: 'forget-request', requestId })
+    if (this.#take(requestId) !== undefined && this.#status === 'open') this.#send({ type: 'forget-request', requestId })
+  }
+
+  #askNow(requestId: number, request: HostRequest): void {
+    if (this.#suspects.areThere && !isRead(request)) this.#suspects.add(requestId)
+    else this.#send({ type: 'request', requestId, request })
+  }
+
+  #askSuspect(): void {
+    const requestId = this.#suspects.next()
+    const pending = requestId === undefined ? undefined : this.#pending.get(requestId)
+    if (requestId !== undefined && pending !== undefined) this.#send({ type: 'request', requestId, request: pending.request })
   }
 
   setRef(keepsAlive: boolean): void {
@@ -143,7 +156,8 @@ export class SupervisorProxy {
         if (this.#status === 'closing') return this.#sendClose() // it was to close while a new one was opening
         this.#status = 'open'
         this.#workflows = message.workflows
-        for (const [requestId, { request }] of this.#pending) this.#send({ type: 'request', requestId, request })
+        for (const [requestId, { request }] of this.#pending) if (!this.#suspects.isSuspect(requestId)) this.#askNow(requestId, request)
+        this.#askSuspect()
         this.#opened.resolve()
         return
       case 'open-failed':
@@ -172,6 +186,8 @@ export class SupervisorProxy {
   #take(requestId: number): Pending | undefined {
     const pending = this.#pending.get(requestId)
     this.#pending.delete(requestId)
+    this.#suspects.over(requestId)
+    if (this.#status === 'open') this.#askSuspect()
     return pending
   }
 
@@ -187,6 +203,8 @@ export class SupervisorProxy {
     this.#deathsAtMs.push(nowMs)
     while (nowMs - this.#deathsAtMs[0]! > DEATHS_WINDOW_MS) this.#deathsAtMs.shift()
     const error = this.#failure ?? new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
+    this.#status = 'opening'
+    this.#blame()
     this.#failure = undefined
     // lmdb is not to be trusted after a commit that failed: whoever runs this process has to look at the disk first.
     if (this.#isStoreBroken) {
@@ -199,8 +217,16 @@ export class SupervisorProxy {
       return
     }
     this.#logger.error({ event: 'supervisor-died', error }, `${messageOf(error)} A new supervisor is started and goes on from the store.`)
-    this.#status = 'opening'
     this.#connect()
+  }
+
+  /** A store that cannot take a commit, but is whole, was given something wrong: whoever asked for it is refused, and the deaths it caused do not count. */
+  #blame(): void {
+    if (!(this.#failure instanceof InternalError)) return this.#suspects.supervisorDied()
+    const guilty = this.#suspects.guilty([...this.#pending].filter(([, { request }]) => !isRead(request)).map(([requestId]) => requestId))
+    if (guilty === undefined) return
+    this.#deathsAtMs.length = 0
+    this.#take(guilty)?.reject(this.#failure)
   }
 
   /** It could not be opened, or not kept open: whoever waits is told why. */

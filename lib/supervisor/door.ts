@@ -220,15 +220,19 @@ export class Door {
 
   #start(requests: readonly StartRequest[], reply: Reply, refuse: (error: unknown) => void): void {
     const { starts } = this.#parts
-    const unchecked = requests.filter(request => starts.existing(request) === undefined && starts.workflow(request.workflow).checksArgs)
-    if (unchecked.length === 0) return this.#startAll(requests, reply)
+    const existing = requests.map(request => starts.existing(request))
+    const unchecked = requests.filter((request, i) => existing[i] === undefined && starts.workflow(request.workflow).checksArgs)
+    if (unchecked.length === 0) return this.#startAll(requests, existing, reply)
     const checked = new Map<StartRequest, StartRequest>()
     let isRefused = false
     for (const request of unchecked) {
       this.#shell.children.checkArgs(request, args => {
         checked.set(request, { ...request, args })
         if (checked.size < unchecked.length || isRefused) return
-        this.#orRefuse(refuse, () => { this.#startAll(requests.map(each => checked.get(each) ?? each), reply) })
+        this.#orRefuse(refuse, () => {
+          const all = requests.map(each => checked.get(each) ?? each)
+          this.#startAll(all, all.map(each => starts.existing(each)), reply)
+        })
       }, error => {
         if (!isRefused) refuse(new EncodedRefusal(error))
         isRefused = true
@@ -236,10 +240,10 @@ export class Door {
     }
   }
 
-  /** All or none: whatever is wrong with any of them is found before the first is created. */
-  #startAll(requests: readonly StartRequest[], reply: Reply): void {
-    for (const request of requests) this.#parts.starts.existing(request)
-    const ids = requests.map(request => (this.#parts.starts.existing(request) ?? this.#shell.children.create(request)).meta.id)
+  /** All or none: whatever is wrong with any of them was found when those that exist were looked up, in this turn. Two of them may be the same run. */
+  #startAll(requests: readonly StartRequest[], existing: readonly (RunState | undefined)[], reply: Reply): void {
+    const { starts } = this.#parts
+    const ids = requests.map((request, i) => (existing[i] ?? starts.startedLately(request) ?? this.#shell.children.create(request)).meta.id)
     this.#parts.commits.afterCommit(() => { reply({ ids }) })
   }
 

@@ -7,6 +7,12 @@ import type { RunState } from './state.ts'
 
 /** Queued runs that stay in memory with all they need; further ones are read again when their turn comes. */
 const MOST_QUEUED_IN_MEMORY = 10_000
+/**
+ * Runs that wait without an actor while messages gather in their mailboxes: so many, with so many bytes of messages in all, stay in
+ * memory, or each further message would read the whole mailbox again.
+ */
+const MOST_WITH_MAIL = 1000
+const MOST_MAIL_BYTES = 16 * 1024 * 1024
 
 export class Runs {
   readonly #store: Store
@@ -16,6 +22,9 @@ export class Runs {
   readonly #startedIds = new Map<string, RunKey>()
   readonly #startedDuplicates = new Map<string, RunKey>()
   readonly #touched = new Set<RunState>()
+  /** Those that stay for their mail's sake, the longest untouched first, with the bytes of it. */
+  readonly #withMail = new Map<RunState, number>()
+  #mailBytes = 0
   readonly #deleted = new Set<RunKey>()
 
   /** `loaded`: a run was read from the store; settle() is to be called in a later turn, also if nothing is decided about it. */
@@ -50,9 +59,19 @@ export class Runs {
   }
 
   findDuplicate(queue: string | undefined, deduplicationId: string): RunState | undefined {
-    const key = this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)) ?? this.#store.findDuplicate(queue, deduplicationId)
+    return this.#unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)) ?? this.#store.findDuplicate(queue, deduplicationId))
+  }
+
+  /** The same among those that are not durable yet; the store is not asked. */
+  findStarted(id: string, queue: string | undefined, deduplicationId: string | undefined): RunState | undefined {
+    const byId = this.#startedIds.get(id)
+    if (byId !== undefined) return this.get(byId)
+    return deduplicationId === undefined ? undefined : this.#unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)))
+  }
+
+  /** The store knows a run as unfinished until the commit that finishes it. */
+  #unfinished(key: RunKey | undefined): RunState | undefined {
     const state = key === undefined ? undefined : this.get(key)
-    // The store knows it as unfinished until the commit that finishes it.
     return state === undefined || isFinished(state.progress.status) ? undefined : state
   }
 
@@ -66,7 +85,7 @@ export class Runs {
 
   /** It is being deleted: nothing can be known of it any more. */
   forget(state: RunState): void {
-    this.#states.delete(state.meta.key)
+    this.#letGo(state)
     this.#touched.delete(state)
     this.#deleted.add(state.meta.key)
   }
@@ -86,9 +105,33 @@ export class Runs {
     this.#startedDuplicates.clear()
     for (const state of this.#touched) {
       const keep = state.life.type === 'live' || (state.life.type === 'queued' && this.#states.size < MOST_QUEUED_IN_MEMORY)
-      if (!keep) this.#states.delete(state.meta.key)
+      this.#forgetMail(state)
+      if (keep) continue
+      if (state.messages.length > 0 && !isFinished(state.progress.status)) this.#keepForMail(state)
+      else this.#letGo(state)
     }
     this.#touched.clear()
+    // Whoever was put back to work was touched, and is not among these any more.
+    for (const oldest of this.#withMail.keys()) {
+      if (this.#withMail.size <= MOST_WITH_MAIL && this.#mailBytes <= MOST_MAIL_BYTES) return
+      this.#letGo(oldest)
+    }
+  }
+
+  #keepForMail(state: RunState): void {
+    const bytes = state.messages.reduce((sum, { message }) => sum + message.length, 0)
+    this.#withMail.set(state, bytes)
+    this.#mailBytes += bytes
+  }
+
+  #letGo(state: RunState): void {
+    this.#forgetMail(state)
+    this.#states.delete(state.meta.key)
+  }
+
+  #forgetMail(state: RunState): void {
+    this.#mailBytes -= this.#withMail.get(state) ?? 0
+    this.#withMail.delete(state)
   }
 }
 

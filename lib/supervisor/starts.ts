@@ -90,6 +90,11 @@ export class Starts {
     return this.#runs.findDuplicate(request.queue ?? workflow.queue, request.deduplicationId)
   }
 
+  /** The run that this start attaches to among those started since the last commit: the store has been asked. */
+  startedLately({ id, workflow, queue, deduplicationId }: StartRequest): RunState | undefined {
+    return this.#runs.findStarted(id, queue ?? this.workflow(workflow).queue, deduplicationId)
+  }
+
   /** A new run, enqueued or delayed. */
   create(request: StartRequest, { parent, forkedFrom, version, entries = [] }: Origin): NewRun {
     const workflow = this.workflow(request.workflow)

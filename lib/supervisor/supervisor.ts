@@ -227,7 +227,11 @@ export class Supervisor {
     // Tried again is what may pass by itself. Whatever else it is, a new supervisor has to begin from what is durable.
     if (this.#store.isBroken || !(error instanceof StoreUnavailableError)) {
       this.#deps.emit({ type: 'supervisor-failed', error: refusalBytes(error), isStoreBroken: this.#store.isBroken })
-      const failed = (): void => { this.#deps.failed() }
+      const failed = (): void => {
+        // On a thread of its own they go with it; otherwise nobody would end them.
+        void this.#parts.pool.destroy()
+        this.#deps.failed()
+      }
       void this.stopNow().then(failed, failed)
       return
     }
