@@ -104,6 +104,14 @@ t.test('a mismatch names the version of the module that the run was started with
   const error = await rejection(again.result())
   t.ok(error instanceof NondeterminismError)
   t.match(error, { index: 0, recorded: 'step "alpha"', called: 'step "beta"', runId: 'run' })
+  // What a fork has of its origin was recorded by the origin's module; with nothing of it, it is a run of the module that is there.
+  const [fork, anew] = [await again.fork({ beforeStep: 1 }), await again.fork({ beforeStep: 0 })]
+  const ofFork = await rejection(fork.result())
+  t.ok(ofFork instanceof NondeterminismError)
+  const withoutId = (text: string): string => text.replace(/ "[^"]*"/, '')
+  t.equal(withoutId((ofFork as Error).message), withoutId((error as Error).message))
+  await anew.send('go on')
+  t.equal(await anew.result(), 'omega')
   const { message } = error as Error
   const [, was, is] = /started by version (\w+) of its workflow's module, and that is now version (\w+)\./.exec(message) ?? []
   for (const [module, version] of [[BEFORE, was], [AFTER, is]] as const) {

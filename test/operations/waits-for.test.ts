@@ -1,5 +1,6 @@
 import t from 'tap'
-import { storeFolder } from '../harness.ts'
+import type { Troupe } from 'troupe'
+import { listAll, storeFolder } from '../harness.ts'
 import { ManualClock } from '../manual-clock.ts'
 import type { Op } from '../fixtures/operations/script.ts'
 import { openAt, openScripts, untilWaits } from './troupes.ts'
@@ -22,9 +23,12 @@ t.test('info() tells what a waiting run waits for, with the time when it will no
     await untilWaits(run, /./)
     t.equal((await run.info()).waitsFor, expected)
   }
+  const listed = async (from: Troupe): Promise<unknown> => (await listAll(from, { status: 'waiting', order: 'oldest-first' })).map(({ waitsFor }) => waitsFor)
+  t.same(await listed(troupe), cases.map(([, expected]) => expected), 'so do listings')
   await troupe.close({ mode: 'abandon' })
   const after = await openAt(t, store, clock)
   for (const [i, [, expected]] of cases.entries()) t.match(await (await after.get(`run ${i}`)).info(), { status: 'waiting', waitsFor: expected })
+  t.same(await listed(after), cases.map(([, expected]) => expected))
 })
 
 t.test('of many waits some are told, and how many more there are; a run that is finished waits for nothing', async t => {
