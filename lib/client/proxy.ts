@@ -222,7 +222,7 @@ export class SupervisorProxy {
 
   /** A store that cannot take a commit, but is whole, was given something wrong: whoever asked for it is refused, and the deaths it caused do not count. */
   #blame(): void {
-    if (!(this.#failure instanceof InternalError)) return this.#suspects.supervisorDied()
+    if (this.#isStoreBroken || !(this.#failure instanceof InternalError)) return this.#suspects.supervisorDied()
     const guilty = this.#suspects.guilty([...this.#pending].filter(([, { request }]) => !isRead(request)).map(([requestId]) => requestId))
     if (guilty === undefined) return
     this.#deathsAtMs.length = 0
