@@ -27,7 +27,7 @@ import { Deliveries } from './deliveries.ts'
 import type { Delivery } from './deliveries.ts'
 import { describeOperation, RecordedJournal } from './journal.ts'
 import { Operation } from './operation.ts'
-import type { OperationOutcome } from './operation.ts'
+import type { SettledWith } from './operation.ts'
 
 /** What an actor needs of the thread it lives in. */
 export interface ActorHost {
@@ -226,7 +226,7 @@ export class Actor implements CallHost {
   }
 
   /** What this thread reported of an operation is recorded. */
-  #acknowledge(index: number): OperationOutcome | undefined {
+  #acknowledge(index: number): SettledWith | undefined {
     const operation = this.#operations.get(index)
     if (operation?.reported !== true) return undefined
     operation.reported = false

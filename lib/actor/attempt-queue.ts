@@ -32,13 +32,15 @@ interface KnownStep {
 export class AttemptQueue {
   readonly #recorder: FlightRecorder | undefined
   readonly #nameStep: (nameId: number, name: string) => void
+  readonly #nowMs: () => number
   readonly #steps = new Map<string, KnownStep>()
   #queue: QueuedAttempt[] = []
   /** Begun, and known to the flight recorder alone. */
   #untold: QueuedAttempt[] = []
   #freed: number[] = []
 
-  constructor(recorder: FlightRecorder | undefined, nameStep: (nameId: number, name: string) => void) {
+  constructor(recorder: FlightRecorder | undefined, nameStep: (nameId: number, name: string) => void, nowMs = monotonicMs) {
+    this.#nowMs = nowMs
     this.#recorder = recorder
     this.#nameStep = nameStep
   }
@@ -60,7 +62,7 @@ export class AttemptQueue {
   run(forMs: number): void {
     const queue = this.#queue
     this.#queue = []
-    const startedAtMs = monotonicMs()
+    const startedAtMs = this.#nowMs()
     let atMs = startedAtMs
     let ran = 0
     while (ran < queue.length && atMs - startedAtMs < forMs) {
@@ -69,7 +71,7 @@ export class AttemptQueue {
       ran++
       attempt.run()
       if (attempt.slot !== undefined) this.#untold.push(attempt)
-      const nowMs = monotonicMs()
+      const nowMs = this.#nowMs()
       this.#remember(attempt.name, nowMs - atMs < QUICK_MS)
       atMs = nowMs
     }

@@ -1,5 +1,5 @@
 /** What the body of a workflow calls: each durable operation takes its index at once, and is done if the journal does not have it. */
-import { encodeEntry } from '../codec/entry.ts'
+import { viewOfEntry } from '../codec/entry.ts'
 import type { EntryKind } from '../codec/entry.ts'
 import { encodeValue } from '../codec/value.ts'
 import type { Encoded } from '../codec/encoded.ts'
@@ -152,8 +152,9 @@ export class Calls implements Operations {
   #complete(operation: Operation, value: Encoded): void {
     const { index, kind, name } = operation
     const atMs = this.#host.stepHost.clock.nowMs()
-    operation.proposed = { outcome: 'result', value, attempts: [] }
-    const entry = encodeEntry({ index, kind, name, startedAtMs: atMs, finishedAtMs: atMs, ...operation.proposed })
+    const outcome = { outcome: 'result', value, attempts: [] } as const
+    operation.proposed = outcome
+    const entry = viewOfEntry({ index, kind, name, startedAtMs: atMs, finishedAtMs: atMs, ...outcome })
     this.#host.report({ type: 'operation-completed', index, kind, outcome: 'result', entry })
   }
 }

@@ -1,10 +1,11 @@
 /** Outcomes on their way to the workflow's promises, in the order of the journal. */
-import type { OperationOutcome } from './operation.ts'
+import { currentScope } from '../workflow/context.ts'
+import type { SettledWith } from './operation.ts'
 
 /** Something to settle an operation with. */
 export interface Delivery {
   readonly index: number
-  outcome(): OperationOutcome
+  outcome(): SettledWith
 }
 
 export class Deliveries {
@@ -39,19 +40,19 @@ export class Deliveries {
   }
 
   /**
-   * Settles what is next, once all continuations of what was settled before have run: the microtask comes after those that
-   * are queued now, and the tick after all that they queue in turn. A tick alone would come too early, because ticks queued
-   * from a tick run before the microtasks. Called again when an operation is called whose outcome may be next.
+   * Settles what is next, once all continuations of what was settled before have run. Called again when an operation is
+   * called whose outcome may be next.
    */
   drain(): void {
     if (this.#draining || this.#done === this.#queue.length) return
     this.#draining = true
-    queueMicrotask(() => {
-      process.nextTick(() => {
-        this.#draining = false
-        this.#settleNext()
-      })
-    })
+    afterContinuations(this)
+  }
+
+  /** The continuations have run. */
+  goOn(): void {
+    this.#draining = false
+    this.#settleNext()
   }
 
   #settleNext(): void {
@@ -62,4 +63,25 @@ export class Deliveries {
     if (this.#done === this.#queue.length) this.clear()
     this.drain()
   }
+}
+
+/** Those of all actors of this thread that wait for continuations: they know nothing of each other, and share the way there. */
+let waiting: Deliveries[] = []
+
+/**
+ * The microtask comes after those that are queued now, and the tick after all that they queue in turn. A tick alone would come
+ * too early, because ticks queued from a tick run before the microtasks.
+ */
+function afterContinuations(deliveries: Deliveries): void {
+  if (waiting.push(deliveries) === 1) currentScope.run(undefined, () => { queueMicrotask(awaitTick) })
+}
+
+function awaitTick(): void {
+  // Who comes later, from a tick before that one, has microtasks of its own to wait for.
+  process.nextTick(goOn, waiting)
+  waiting = []
+}
+
+function goOn(ready: readonly Deliveries[]): void {
+  for (const deliveries of ready) deliveries.goOn()
 }

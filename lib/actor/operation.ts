@@ -5,7 +5,10 @@ import type { Encoded } from '../codec/encoded.ts'
 import type { AttemptRecord, EntryKind, EntryOutcome } from '../codec/entry.ts'
 import { StepRetriesExhaustedError } from '../errors.ts'
 
-/** What a completed operation settles with. */
+/** What a completed operation settles with: as bytes, or decoded from them already. */
+export type SettledWith = OperationOutcome | { readonly outcome: 'result', readonly decoded: unknown }
+
+/** What came of an operation. */
 export interface OperationOutcome {
   readonly outcome: EntryOutcome
   readonly value: Encoded
@@ -20,7 +23,7 @@ export class Operation {
   #resolve!: (value: unknown) => void
   #reject!: (error: unknown) => void
   /** What this thread reported as its outcome, kept until the supervisor says that it is recorded. */
-  proposed: OperationOutcome | undefined
+  proposed: SettledWith | undefined
   /** An outcome was reported and is not recorded yet. */
   reported = false
   /** Goes on when the supervisor says that the next attempt is due. */
@@ -41,7 +44,11 @@ export class Operation {
   }
 
   /** Settles the promise with decoded bytes, live as on replay (G7). */
-  settle(outcome: OperationOutcome): void {
+  settle(outcome: SettledWith): void {
+    if ('decoded' in outcome) {
+      this.#resolve(outcome.decoded)
+      return
+    }
     switch (outcome.outcome) {
       case 'result':
         this.#resolve(outcome.value.length === 0 ? undefined : decodeValue(outcome.value))

@@ -1,14 +1,15 @@
 /** A step's call inside a run: its attempts, their time limits, and what the step's policy says when one fails. */
 import { decodeError, encodeError } from '../codec/error.ts'
-import type { AttemptRecord } from '../codec/entry.ts'
-import { encodeEntry } from '../codec/entry.ts'
+import type { AttemptRecord, EntryOutcome } from '../codec/entry.ts'
+import { viewOfEntry } from '../codec/entry.ts'
 import type { Encoded } from '../codec/encoded.ts'
-import { encodeValue } from '../codec/value.ts'
+import { decodeValue, viewOfValue } from '../codec/value.ts'
 import { NonRetryableError, RetryAfterError, StepTimeoutError, UnserializableValueError } from '../errors.ts'
 import { retryDelayMs } from '../model/retry.ts'
 import type { Alarm, Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
+import { MOVED_FROM_BYTES } from '../protocol/batch.ts'
 import type { FlightRecorder } from '../protocol/flight-recorder.ts'
 import { currentScope } from '../workflow/context.ts'
 import type { CurrentStep, Scope, StepDefinition } from '../workflow/context.ts'
@@ -134,7 +135,8 @@ export class StepCall implements QueuedAttempt {
     let result: unknown
     this.#host.enter(attempt.index)
     try {
-      result = currentScope.run({ ...this.#host.scope, step: attempt }, this.#call)
+      const { run, operations, owner } = this.#host.scope
+      result = currentScope.run({ run, operations, owner: owner!, step: attempt }, this.#call)
     } catch (error) {
       this.#failed(attempt, error)
       return
@@ -158,7 +160,7 @@ export class StepCall implements QueuedAttempt {
     let value: Encoded
     try {
       const { name } = this.#definition
-      value = encodeValue(result, () => ({ what: `the result of step "${name}" of workflow "${this.#host.scope.run.workflow}"`, root: 'result' }))
+      value = viewOfValue(result, () => ({ what: `the result of step "${name}" of workflow "${this.#host.scope.run.workflow}"`, root: 'result' }))
     } catch (error) {
       this.#failed(attempt, error)
       return
@@ -168,7 +170,10 @@ export class StepCall implements QueuedAttempt {
     const attempts = this.#attempts.length === 0 ? this.#attempts
       : [...this.#attempts, { attempt: attempt.attempt, startedAtMs: attempt.startedAtMs, finishedAtMs }]
     // Also when the run is ending: what is done is done, and a resumed run must not do it again (G1).
-    this.#complete({ outcome: 'result', value, attempts }, finishedAtMs)
+    const entry = this.#write({ outcome: 'result', value, attempts }, finishedAtMs)
+    // What the workflow sees is what replay will show it. A large one is moved, and comes back with the word that it is recorded.
+    if (entry.byteLength < MOVED_FROM_BYTES) this.#operation.proposed = { outcome: 'result', decoded: decodeValue(value) }
+    this.#report('result', entry)
     this.#host.busy(-1)
   }
 
@@ -200,10 +205,18 @@ export class StepCall implements QueuedAttempt {
   }
 
   #complete(outcome: OperationOutcome, finishedAtMs: number): void {
-    const { index, kind, name } = this.#operation
-    const entry = encodeEntry({ index, kind, name, startedAtMs: this.#startedAtMs ?? finishedAtMs, finishedAtMs, ...outcome })
     this.#operation.proposed = outcome
-    this.#host.report({ type: 'operation-completed', index, kind, outcome: outcome.outcome, entry })
+    this.#report(outcome.outcome, this.#write(outcome, finishedAtMs))
+  }
+
+  #write({ outcome, value, attempts }: OperationOutcome, finishedAtMs: number): Encoded {
+    const { index, kind, name } = this.#operation
+    return viewOfEntry({ index, kind, name, startedAtMs: this.#startedAtMs ?? finishedAtMs, finishedAtMs, outcome, value, attempts })
+  }
+
+  #report(outcome: EntryOutcome, entry: Encoded): void {
+    const { index, kind } = this.#operation
+    this.#host.report({ type: 'operation-completed', index, kind, outcome, entry })
   }
 
   /** The step's policy on a failed attempt. What shouldRetry throws is the outcome. */

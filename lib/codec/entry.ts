@@ -46,16 +46,23 @@ export interface EntryHead {
 }
 
 const FORMAT = 1
+const SMALL_BYTES = 4096
 const HAS_CHILD = 1
 const HAS_ATTEMPTS = 2
 
 const KIND_CODES = new Map(ENTRY_KINDS.map((kind, code) => [kind, code]))
 const OUTCOME_CODES = new Map(ENTRY_OUTCOMES.map((outcome, code) => [outcome, code]))
 
-// One writer for all: an entry is written in one go, and finish() copies.
+// One writer for all: an entry is written in one go.
 const writer = new Writer()
 
 export function encodeEntry(entry: JournalEntry): Encoded {
+  const bytes = viewOfEntry(entry)
+  return (bytes.length < SMALL_BYTES ? bytes.slice() : bytes) as Encoded
+}
+
+/** The same; a small one is not copied, and good until the next entry is encoded. */
+export function viewOfEntry(entry: JournalEntry): Encoded {
   writer.reset()
   writer.u8(FORMAT)
   writer.u8((entry.childId === undefined ? 0 : HAS_CHILD) | (entry.attempts.length === 0 ? 0 : HAS_ATTEMPTS))
@@ -68,7 +75,8 @@ export function encodeEntry(entry: JournalEntry): Encoded {
   if (entry.childId !== undefined) writer.string(entry.childId)
   if (entry.attempts.length > 0) writeAttempts(writer, entry.attempts)
   writer.bytes(entry.value)
-  return writer.finish() as Encoded
+  // A large one is given away.
+  return (writer.length < SMALL_BYTES ? writer.view() : writer.finish()) as Encoded
 }
 
 export function decodeEntry(bytes: Uint8Array): JournalEntry {

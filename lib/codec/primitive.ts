@@ -14,9 +14,14 @@ export function isPrimitive(value: unknown): value is Primitive {
 }
 
 export function encodePrimitive(value: Primitive): Encoded {
+  return viewOfPrimitive(value).slice() as Encoded
+}
+
+/** Not copied: good until the next primitive is encoded. */
+export function viewOfPrimitive(value: Primitive): Encoded {
   wire.reset()
   writePrimitive(wire, value)
-  return wire.finish() as Uint8Array as Encoded
+  return wire.view() as Uint8Array as Encoded
 }
 
 export function writePrimitive(to: Writer, value: Primitive): void {

@@ -25,13 +25,13 @@ const seen: object[] = []
 /** A symbol's getter or a trap may encode something itself, while this is under way. */
 let busy = false
 
-/** undefined: v8 is to write it. */
-export function encodeTree(value: object): Encoded | undefined {
+/** Good until the next one is written; undefined: v8 is to write it. */
+export function viewOfTree(value: object): Encoded | undefined {
   if (busy) return undefined
   busy = true
   try {
     wire.reset()
-    return writeContainer(value) ? wire.finish() as Uint8Array as Encoded : undefined
+    return writeContainer(value) ? wire.view() as Uint8Array as Encoded : undefined
   } catch { // a getter of a symbol or a trap, that threw
     return undefined
   } finally {

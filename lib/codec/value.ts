@@ -17,9 +17,9 @@ import { damaged, Tag } from './format.ts'
 import { readGraph, writeGraph } from './graph.ts'
 import { renderPath } from './path.ts'
 import { lookAt } from './plain.ts'
-import { encodePrimitive, isPrimitive, type Primitive, readPrimitive } from './primitive.ts'
+import { encodePrimitive, isPrimitive, type Primitive, readPrimitive, viewOfPrimitive } from './primitive.ts'
 import { isStackOverflow, Refused, refusalOfThrown } from './refusal.ts'
-import { decodeTree, encodeTree, isTree } from './tree.ts'
+import { decodeTree, isTree, viewOfTree } from './tree.ts'
 import { Reader } from './wire.ts'
 
 export type { Encoded } from './encoded.ts'
@@ -40,7 +40,16 @@ const NO_PLACEHOLDERS: ReadonlyMap<object, ArrayBuffer> = new Map()
  */
 export function encodeValue(value: unknown, owner: ValueOwner | (() => ValueOwner)): Encoded {
   if (isPrimitive(value)) return encodePrimitive(value)
-  return (typeof value === 'object' ? encodeTree(value) ?? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
+  return (typeof value === 'object' ? viewOfTree(value)?.slice() as Encoded | undefined ?? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
+}
+
+/**
+ * The same, but small ones are not copied: good until the next value is encoded.
+ * @throws UnserializableValueError
+ */
+export function viewOfValue(value: unknown, owner: () => ValueOwner): Encoded {
+  if (isPrimitive(value)) return viewOfPrimitive(value)
+  return (typeof value === 'object' ? viewOfTree(value) ?? encodePlain(value) : undefined) ?? encodeCopy(value, owner)
 }
 
 /** The bytes of anything thrown; what of it cannot be stored is replaced by a description. Never throws. */

@@ -4,8 +4,10 @@
  */
 import { InternalError, StoreFormatError } from '../errors.ts'
 
-/** Below this a loop over the characters beats a call into the runtime; at most 63, so that the header is one byte. */
+/** Below this a loop over the characters beats a call into the runtime. */
 const SHORT_STRING = 48
+/** The same for writing: the runtime would be called three times. At most 8191, so that the header is two bytes. */
+const SHORT_ASCII = 200
 /** The same for strings that are not ASCII: each unit takes up to three bytes. */
 const SHORT_TEXT = 21
 /** Room that reset() keeps; more is given back, so that one huge record does not stay in memory for ever. */
@@ -107,11 +109,11 @@ export class Writer {
    */
   string(value: string): void {
     const length = value.length
-    if (length < SHORT_STRING) {
-      if (this.#bytes.length - this.#end <= length) this.#grow(length + 1)
+    if (length < SHORT_ASCII) {
+      if (this.#bytes.length - this.#end <= length + 1) this.#grow(length + 2)
       const bytes = this.#bytes
       const start = this.#end
-      let at = start + 1
+      let at = start + (length < 64 ? 1 : 2)
       let i = 0
       for (; i < length; i++) {
         const unit = value.charCodeAt(i)
@@ -119,7 +121,12 @@ export class Writer {
         bytes[at++] = unit
       }
       if (i === length) {
-        bytes[start] = length << 1 // below 128: its own varint
+        const header = length << 1
+        if (length < 64) bytes[start] = header
+        else {
+          bytes[start] = header & 0x7f | 0x80
+          bytes[start + 1] = header >> 7
+        }
         this.#end = at
         return
       }

@@ -2,8 +2,8 @@ import t from 'tap'
 import { Worker } from 'node:worker_threads'
 import type { RunKey } from '../../lib/model/run.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
-import { registryOf, ScriptedThread } from './life.ts'
-import { step } from '../../lib/workflow/step.ts'
+import { AttemptQueue } from '../../lib/actor/attempt-queue.ts'
+import type { QueuedAttempt } from '../../lib/actor/attempt-queue.ts'
 
 const shared = (): SharedArrayBuffer => new SharedArrayBuffer(FLIGHT_RECORDER_BYTES)
 const key = (n: number): RunKey => n as RunKey
@@ -50,29 +50,95 @@ t.test('a reader never sees half of a change, however busily another thread writ
   t.ok(read >= 200)
 })
 
-t.test('the first attempt of a step is told by a message before it runs; a later one by the recorder, which is clear again when it is over', async t => {
-  const memory = shared()
-  const reader = new FlightRecorder(memory)
-  const seen: unknown[] = []
-  const work = step((n: number) => {
-    seen.push(reader.read('living').map(({ index, attempt }) => [index, attempt]))
-    return n
-  }, { name: 'work' })
-  const life = new ScriptedThread(registryOf({ body: async () => [await work(1), await work(2), await work(3)] }), undefined, new FlightRecorder(memory))
-  t.teardown(() => { life.close() })
-  void life.spawn()
-  const told: unknown[] = []
-  for (let index = 0; index < 3; index++) {
-    for (let done = false; !done;) {
-      for (const { body } of await life.next()) {
-        if (body.type === 'step-started') told.push(body.index)
-        done ||= body.type === 'operation-completed'
-      }
-    }
-    t.same(reader.read('living'), [])
-    life.tell([{ type: 'entry-recorded', index, position: index }])
+/** An attempt that takes so long of the test's own time. */
+class Attempt implements QueuedAttempt {
+  readonly name: string
+  readonly timeoutMs: number | undefined
+  isTold = false
+  slot: number | undefined
+  readonly #log: string[]
+  readonly #code: () => void
+
+  constructor(log: string[], name: string, code: () => void = () => {}, timeoutMs?: number) {
+    this.name = name
+    this.timeoutMs = timeoutMs
+    this.#log = log
+    this.#code = code
   }
-  t.same(seen, [[], [[1, 1]], [[2, 1]]])
-  t.same(told, [0])
-  t.same(life.messages.filter(({ type }) => type === 'step-named'), [{ type: 'step-named', nameId: 0, name: 'work' }])
+
+  tell(): void { this.#log.push(`told ${this.name}`) }
+  record(recorder: FlightRecorder, nameId: number): number { return recorder.began(key(1), 1, nameId, 1, 0, nameId) }
+  run(): void {
+    this.#log.push(`${this.slot === undefined ? 'ran' : 'ran recorded'} ${this.name}`)
+    this.#code()
+  }
+}
+
+function queueOf(): { readonly queue: AttemptQueue, readonly log: string[], readonly reader: FlightRecorder, pass(ms: number): void } {
+  let nowMs = 0
+  const log: string[] = []
+  const recorder = new FlightRecorder(shared())
+  const queue = new AttemptQueue(recorder, (nameId, name) => { log.push(`named ${nameId} ${name}`) }, () => nowMs)
+  return { queue, log, reader: recorder, pass: ms => { nowMs += ms } }
+}
+
+t.test('a step is told of by a message until it was quick; then it is recorded, until it was slow', async t => {
+  const { queue, log, reader, pass } = queueOf()
+  const run = (code?: () => void): string[] => {
+    const attempt = new Attempt(log, 'work', code)
+    queue.add(attempt)
+    while (!queue.isEmpty) queue.run(10)
+    queue.over(attempt)
+    return log.splice(0)
+  }
+  t.same(run(() => { pass(0.5) }), ['told work', 'ran work', 'named 0 work'])
+  t.same(run(() => {
+    t.equal(reader.read('living').length, 1)
+    pass(5)
+  }), ['ran recorded work'])
+  t.same(reader.read('living'), [])
+  t.same(run(), ['told work', 'ran work'], 'it was slow')
+  t.same(run(), ['ran recorded work'])
+})
+
+t.test('with a time limit it is always told of: somebody else watches the time', async t => {
+  const { queue, log } = queueOf()
+  for (let i = 0; i < 2; i++) {
+    queue.add(new Attempt(log, 'work', () => {}, 100))
+    queue.run(10)
+  }
+  t.same(log, ['told work', 'ran work', 'named 0 work', 'told work', 'ran work'])
+})
+
+t.test('what was to be recorded and cannot be any more is told of before it runs', async t => {
+  const { queue, log, pass } = queueOf()
+  queue.add(new Attempt(log, 'work'))
+  queue.run(10)
+  log.length = 0
+  queue.add(new Attempt(log, 'work', () => { pass(2) }))
+  queue.add(new Attempt(log, 'work'))
+  queue.run(10)
+  t.same(log.splice(0), ['ran recorded work', 'told work'])
+  t.notOk(queue.isEmpty)
+  queue.run(10)
+  t.same(log, ['ran work'])
+})
+
+t.test('more than the recorder holds wait for the next turn, and what is still under way is told of in between', async t => {
+  const { queue, log, reader } = queueOf()
+  queue.add(new Attempt(log, 'work'))
+  queue.run(10)
+  log.length = 0
+  for (let i = 0; i < 200; i++) queue.add(new Attempt(log, 'work'))
+  queue.run(10)
+  const first = log.splice(0)
+  t.ok(first.length > 100 && first.length < 200 && first.every(line => line === 'ran recorded work'))
+  t.ok(queue.hasUntold)
+  queue.tellUnderWay()
+  t.equal(log.splice(0).filter(line => line === 'told work').length, first.length)
+  t.equal(reader.read('living').length, first.length, 'they stay until the word is on its way')
+  queue.told()
+  t.same(reader.read('living'), [])
+  queue.run(10)
+  t.equal(log.length, 200 - first.length)
 })

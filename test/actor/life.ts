@@ -10,7 +10,6 @@ import { DEFAULT_RESPAWN_POLICY } from '../../lib/model/respawn.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../../lib/protocol/batch.ts'
-import type { FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
 import { readFacts } from '../../lib/protocol/facts.ts'
 import { writeOrder } from '../../lib/protocol/orders.ts'
 import type { Batch } from '../../lib/protocol/batch.ts'
@@ -43,7 +42,7 @@ export class ScriptedThread {
   readonly batches: number[] = []
   readonly moved: number[] = []
 
-  constructor(registry: WorkflowRegistry, clock: ManualClock = new ManualClock(), recorder?: FlightRecorder) {
+  constructor(registry: WorkflowRegistry, clock: ManualClock = new ManualClock()) {
     const { port1, port2 } = new MessageChannel()
     this.clock = clock
     this.#port = port1
@@ -57,7 +56,7 @@ export class ScriptedThread {
       this.moved.push(message.moved.length)
       this.#unread.push(...readFacts(message))
     })
-    this.thread = new ActorThread(port2, registry, clock, recorder)
+    this.thread = new ActorThread(port2, registry, clock)
   }
 
   spawn(facts: Partial<Omit<SpawnTask, 'type' | 'journal' | 'waits' | 'args'>> & {
