@@ -54,10 +54,12 @@ export interface Taste {
   readonly dying: number
   readonly waiting: number
   readonly concurrent: number
+  /** Operations in a program, at most. */
+  readonly length: number
 }
 
 export function tasteOf(chance: Chance): Taste {
-  return { failing: chance.below(4), dying: chance.below(3), waiting: 1 + chance.below(6), concurrent: chance.below(4) }
+  return { failing: chance.below(4), dying: chance.below(3), waiting: 1 + chance.below(6), concurrent: chance.below(4), length: chance.pick([3, 5, 5, 9]) }
 }
 
 export class Programs {
@@ -72,7 +74,7 @@ export class Programs {
     this.#runs = runs
   }
 
-  program(depth: number, most = 5): Op[] {
+  program(depth: number, most = this.#taste.length): Op[] {
     return Array.from({ length: 1 + this.#chance.below(most) }, () => this.#op(depth))
   }
 

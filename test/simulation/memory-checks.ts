@@ -19,7 +19,7 @@ export interface Memory {
   readonly store: Store
   readonly schedule: Schedule
   readonly ledger: Ledger
-  /** When the store last refused a commit. */
+  /** When the store last refused a commit, or took commits again. */
   readonly refusedAtMs: number
   /** Timers that this supervisor has ever armed. */
   readonly armed: ReadonlySet<string>

@@ -24,7 +24,9 @@ export class Troubles {
   /** How often each comes, in 10,000 steps; drawn once, so that some simulations are calm in one way and wild in another. */
   readonly #rates: Rates
   #refusingUntil = 0
+  /** When the store last refused, or took commits again. */
   refusedAtMs = -Infinity
+  #isRefused = false
   #isOver = false
 
   constructor(simulation: Simulation, chosen: ((changes: readonly Change[]) => Fault | undefined) | undefined) {
@@ -61,7 +63,8 @@ export class Troubles {
   /** Before a commit. */
   faultOf(changes: readonly Change[]): Fault | undefined {
     const fault = this.#faultOf(changes)
-    if (fault !== undefined) this.refusedAtMs = this.#simulation.schedule.passedMs
+    if (fault !== undefined || this.#isRefused) this.refusedAtMs = this.#simulation.schedule.passedMs
+    this.#isRefused = fault === 'refused'
     return fault
   }
 
