@@ -116,6 +116,10 @@ export class Ledger {
     return [...this.#executions.get(id) ?? []].some(({ thread }) => thread.owner.alive)
   }
 
+  get isExecutingAny(): boolean {
+    return [...this.#executions.keys()].some(id => this.isExecuting(id))
+  }
+
   ends({ id }: CurrentRun, step: CurrentStep): void {
     const executions = this.#executions.get(id) ?? []
     this.#executions.set(id, new Set([...executions].filter(execution => execution.step !== step)))

@@ -82,7 +82,8 @@ export function stillProblems(memory: Memory, image: Image): string[] {
   const { parts, pool, schedule, owner } = memory
   const problems: string[] = []
   const actors = new Map(pool.living.flatMap(thread => [...thread.actors]))
-  const isBusy = [...image.runs.values()].some(run => memory.ledger.isExecuting(run.meta.id)) 
+  // Code of runs that are finished, or deleted, keeps threads busy, too.
+  const isBusy = memory.ledger.isExecutingAny
     // Who was kept because its thread has something open is asked again after a second.
     || schedule.passedMs - pool.keptAtMs < 1500
   for (const run of image.runs.values()) {
