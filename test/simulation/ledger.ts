@@ -4,6 +4,7 @@ import { decodeWait } from '../../lib/codec/wait.ts'
 import { StepTimeoutError } from '../../lib/errors.ts'
 import type { Store } from '../../lib/store/contract.ts'
 import type { CurrentRun, CurrentStep } from '../../lib/workflow/index.ts'
+import type { StepPlan } from './language.ts'
 import type { Schedule } from './schedule.ts'
 import type { SimulatedThread } from './thread.ts'
 
@@ -88,7 +89,7 @@ export class Ledger {
 
   // ---- what the code does ----------------------------------------------------------------------------------------
 
-  begins({ id, incarnation }: CurrentRun, step: CurrentStep, thread: SimulatedThread): string {
+  begins({ id, incarnation }: CurrentRun, step: CurrentStep, thread: SimulatedThread, plan: StepPlan): string {
     this.executed++
     const { index, attempt, name } = step
     const wrong = (problem: string): void => { this.#wrong(`run ${id}/${incarnation}, attempt ${attempt} of ${name} (${index}) begins, but ${problem}`) }
@@ -106,6 +107,7 @@ export class Ledger {
     const failed = wait?.type === 'retry' ? wait.attempts.length : 0
     if (attempt !== failed + 1) wrong(`${failed} attempts are recorded (G4)`)
     if (wait?.type === 'retry' && (wait.dueAtMs ?? Infinity) > this.#schedule.latestMs) wrong(`it is due at ${wait.dueAtMs} (G4)`)
+    if (attempt > mostAttempts(plan)) wrong('its policy allows no such attempt')
     const others = [...this.#executions.get(id) ?? []].filter(other => other.thread.owner.alive && !(other.step.signal.reason instanceof StepTimeoutError))
     for (const other of others) if (other.incarnation !== incarnation) wrong(`code of its life ${other.incarnation} still runs (G5)`)
     this.#executions.set(id, new Set([...others, { incarnation, thread, step }]))
@@ -124,4 +126,9 @@ export class Ledger {
     const executions = this.#executions.get(id) ?? []
     this.#executions.set(id, new Set([...executions].filter(execution => execution.step !== step)))
   }
+}
+
+/** What crashes and what takes too long counts as a failed attempt, and is judged by the same policy. */
+function mostAttempts({ retry, shouldRetry }: StepPlan): number {
+  return retry === undefined || shouldRetry === 'no' || shouldRetry === 'throws' ? 1 : retry.maxAttempts
 }

@@ -362,9 +362,9 @@ export class Simulation {
       get isPatched() { return isPatched() },
       saw: (path, what) => { ifAlive(() => { ledger.saw(run(), path, what) }) },
       ending: () => { ledger.ending(run()) },
-      begins: () => {
+      begins: plan => {
         let value = ''
-        ifAlive(() => { value = ledger.begins(run(), currentScope.getStore()!.step!, home()) })
+        ifAlive(() => { value = ledger.begins(run(), currentScope.getStore()!.step!, home(), plan) })
         return value
       },
       ends: () => { ledger.ends(run(), currentScope.getStore()!.step!) },

@@ -15,8 +15,8 @@ export interface Stage {
   /** The run is being ended: what its code sees from now on is recorded nowhere. */
   ending(): void
   /** Code of a step begins; what comes back is different each time. */
-  begins(path: string): string
-  ends(path: string): void
+  begins(plan: StepPlan): string
+  ends(): void
   /** Comes back when something outside has happened. */
   outside(): Promise<void>
   after(ms: number): Promise<void>
@@ -102,7 +102,7 @@ async function forgiven(done: Promise<unknown>): Promise<void> {
 
 function step(plan: StepPlan, path: string): Promise<unknown> {
   const { retry, shouldRetry, timeoutSeconds } = plan
-  return runStep(() => attempt(plan, path), {
+  return runStep(() => attempt(plan), {
     name: `step${path}`,
     ...(retry !== undefined && { retriesAllowed: true, maxIntervalSeconds: 86_400, ...retry }),
     ...(shouldRetry !== undefined && { shouldRetry: () => {
@@ -114,17 +114,17 @@ function step(plan: StepPlan, path: string): Promise<unknown> {
 }
 
 /** Not async: a body that does not wait must end in the turn in which it begins. */
-function attempt(plan: StepPlan, path: string): unknown {
+function attempt(plan: StepPlan): unknown {
   const { attempt: nth, index, signal } = currentStep()!
-  const value = stage.begins(path)
+  const value = stage.begins(plan)
   const finish = (): unknown => {
-    stage.ends(path)
+    stage.ends()
     if (nth > plan.deaths && nth <= plan.deaths + plan.failures) throw failure(plan, nth)
     return plan.large ? value + LARGE : value
   }
   if (nth <= plan.deaths) return stage.die(index)
   return plan.body.type === 'at-once' ? finish() : work(plan.body, signal).then(finish, (error: unknown) => {
-    stage.ends(path)
+    stage.ends()
     throw error
   })
 }
