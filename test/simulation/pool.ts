@@ -1,6 +1,8 @@
 /** A simulated pool of threads: to the supervisor it is what lib/supervisor/pool.ts is, and everything in it happens by chance. */
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
+import { BatchWriter } from '../../lib/protocol/batch.ts'
+import { readOrders, writeOrder } from '../../lib/protocol/orders.ts'
 import type { SpawnTask, ThreadOrder, WorkflowReport } from '../../lib/protocol/thread.ts'
 import type { Pool, PoolListener } from '../../lib/supervisor/pool.ts'
 import type { Sentence } from '../../lib/supervisor/pulse.ts'
@@ -29,7 +31,7 @@ interface Seat {
   readonly facts: Channel
   readonly said: Said[]
   readonly releases: Channel
-  out: Envelope<ToActor>[]
+  readonly out: BatchWriter<ToActor>
   readonly actors: Map<RunKey, number>
   ready: boolean
   deliberate: boolean
@@ -103,7 +105,7 @@ export class SimulatedPool implements Pool {
   tell(threadId: number, key: RunKey, incarnation: number, order: ToActor): void {
     if (!this.#watch.owner.alive) return
     this.#watch.telling(key, incarnation, order)
-    this.#seats.get(threadId)?.out.push({ key, incarnation, body: order })
+    this.#seats.get(threadId)?.out.add(key, incarnation, order)
   }
 
   order(order: ThreadOrder): number | undefined {
@@ -155,9 +157,9 @@ export class SimulatedPool implements Pool {
   /** What the supervisor has said in one turn is under way. */
   flush(): void {
     for (const seat of this.#seats.values()) {
-      const orders = seat.out
-      seat.out = []
-      if (orders.length > 0 && seat.thread.owner.alive) seat.thread.tell(orders)
+      if (seat.out.count === 0) continue
+      const orders = readOrders(seat.out.take())
+      if (seat.thread.owner.alive) seat.thread.tell(orders)
     }
   }
 
@@ -188,7 +190,7 @@ export class SimulatedPool implements Pool {
     })
     const seat: Seat = {
       thread, facts: schedule.channel(`${thread.owner.name} words`, owner), said: [], releases: schedule.channel(`${thread.owner.name} tasks over`, thread.owner),
-      out: [], actors: new Map(), ready: false, deliberate: false, sentence: undefined, gone: false,
+      out: new BatchWriter(writeOrder), actors: new Map(), ready: false, deliberate: false, sentence: undefined, gone: false,
     }
     this.#seats.set(id, seat)
     return seat

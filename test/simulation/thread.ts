@@ -11,6 +11,8 @@ import { InvalidOptionError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/model/clock.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
+import { BatchWriter } from '../../lib/protocol/batch.ts'
+import { readFacts, writeFact } from '../../lib/protocol/facts.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
 import { Presence } from '../../lib/protocol/presence.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
@@ -64,7 +66,8 @@ export class SimulatedThread implements ActorHost {
   readonly #inbox: Channel
   readonly #turns: Channel
   readonly #touched = new Set<Actor>()
-  #out: Envelope<ToSupervisor>[] = []
+  /** Packed at once, as in a real thread: what is said may stand in memory that is used again. */
+  readonly #out = new BatchWriter<ToSupervisor>(writeFact)
   #ended: (() => void)[] = []
   #attempts: QueuedAttempt[] = []
   /** Begun, and known to the flight recorder alone. */
@@ -112,7 +115,7 @@ export class SimulatedThread implements ActorHost {
   // ---- what the actors ask ---------------------------------------------------------------------------------------
 
   send({ key, incarnation }: Actor, body: ToSupervisor): void {
-    this.#out.push({ key, incarnation, body })
+    this.#out.add(key, incarnation, body)
     this.#scheduleTurn()
   }
 
@@ -166,7 +169,7 @@ export class SimulatedThread implements ActorHost {
     this.#flush()
     for (const release of this.#ended.splice(0)) release()
     this.#run()
-    if (this.#out.length > 0) this.#flush()
+    if (this.#out.count > 0) this.#flush()
     if (this.#attempts.length > 0 || this.#untold.length > 0) this.#scheduleTurn()
   }
 
@@ -195,8 +198,7 @@ export class SimulatedThread implements ActorHost {
       tell(attempt)
       return [slot]
     })
-    const facts = this.#out.splice(0)
-    if (facts.length > 0) this.#parts.said({ type: 'facts', facts })
+    if (this.#out.count > 0) this.#parts.said({ type: 'facts', facts: readFacts(this.#out.take()) })
     for (const slot of told) this.#recorder.ended(slot)
   }
 
