@@ -107,9 +107,10 @@ export class RunQuarantinedError extends TroupeError {
   readonly runId: string
   readonly crashes: number
 
-  constructor(facts: { readonly runId: string, readonly crashes: number, readonly cause?: unknown }) {
+  /** `problem` completes the sentence "the last time its thread ...". */
+  constructor(facts: { readonly runId: string, readonly crashes: number, readonly problem?: Maybe<string>, readonly cause?: unknown }) {
     super('TROUPE_RUN_QUARANTINED',
-      `Run "${facts.runId}" was set aside after ${facts.crashes} crashes without progress. ` +
+      `Run "${facts.runId}" was set aside after ${facts.crashes} crashes without progress${facts.problem === undefined ? '' : `; the last time its thread ${facts.problem}`}. ` +
       'Find out what ends its thread, then call resume() to try again from its last checkpoint.', causeOf(facts))
     this.runId = facts.runId
     this.crashes = facts.crashes

@@ -34,6 +34,8 @@ export interface RunInfo {
   readonly tags: Readonly<Record<string, string>>
   /** Why it is not at work, in words for people: a full queue, a timer, a message. */
   readonly waitsFor?: string
+  /** What last happened to its thread or its process, and what was to follow, in words for people. */
+  readonly lastTrouble?: { readonly at: Date, readonly text: string }
 }
 
 export interface StepInfo {
@@ -61,7 +63,7 @@ export interface AttemptInfo {
 
 export function runInfo(run: ListedRun): RunInfo {
   const { meta, progress, outcome } = run
-  const { startedAtMs, finishedAtMs } = progress
+  const { startedAtMs, finishedAtMs, trouble } = progress
   return {
     id: meta.id,
     workflow: meta.workflow,
@@ -74,6 +76,7 @@ export function runInfo(run: ListedRun): RunInfo {
     priority: meta.priority,
     tags: meta.tags,
     ...(run.waitsFor !== undefined && { waitsFor: run.waitsFor }),
+    ...(trouble !== undefined && { lastTrouble: { at: new Date(trouble.atMs), text: trouble.text } }),
     ...(outcome?.type === 'result' && { result: decodeValue(outcome.value) }),
     ...(outcome?.type === 'error' && { error: decodeError(outcome.value) as Error }),
     ...(startedAtMs !== undefined && { startedAt: new Date(startedAtMs) }),

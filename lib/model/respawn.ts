@@ -10,6 +10,12 @@ export const DEFAULT_RESPAWN_POLICY: ResolvedRespawnPolicy = { maxRespawns: 5, w
 /** Deaths of the whole process in a row, without a checkpoint between them, after which a run is quarantined. */
 export const MAX_PROCESS_DEATHS = 100
 
+/**
+ * After so many a run is careful: it goes on while no other careful run is at work, those with the fewest deaths first. So whoever ends the
+ * process ends it without company, and the innocent are past the place before it has another go.
+ */
+export const CAREFUL_AFTER_DEATHS = 5
+
 const FIRST_BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 30_000
 

@@ -49,6 +49,8 @@ export interface RunProgress {
   readonly respawnAtMs?: number
   /** It is at work for its queue: from its first spawn until its outcome it takes up a place of the queue's bounds. */
   readonly holdsPlace?: true
+  /** What last happened to its thread or process, and what was to follow, in words. */
+  readonly trouble?: { readonly atMs: number, readonly text: string }
   /** Ending was asked for: by cancel(), or by the run's deadline. Its actor, if it has one, is being told. */
   readonly ending?: { readonly reason: 'cancelled' | 'timed-out', readonly atMs: number, readonly graceMs: number }
 }

@@ -28,6 +28,15 @@ export interface PackedEntries {
   readonly ends: Float64Array
 }
 
+export function packEntries(entries: readonly Encoded[]): PackedEntries {
+  const ends = new Float64Array(entries.length)
+  let size = 0
+  for (const [i, entry] of entries.entries()) ends[i] = size += entry.length
+  const bytes = new Uint8Array(size)
+  for (const [i, entry] of entries.entries()) bytes.set(entry, i === 0 ? 0 : ends[i - 1]!)
+  return { bytes, ends }
+}
+
 /** What a thread's module says about the workflows it defines. */
 export interface WorkflowReport {
   readonly name: string

@@ -2,6 +2,7 @@
  * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors. A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
  * and one is kept free for it if there is none.
  */
+import { CAREFUL_AFTER_DEATHS } from '../model/respawn.ts'
 import type { RunKey } from '../model/run.ts'
 import { Lanes } from './lanes.ts'
 import type { Bounds, QueuedRun } from './lanes.ts'
@@ -12,6 +13,8 @@ export interface AdmissionHost {
   /** The run, if it is still in the queue and its workflow is known; loads it if need be. */
   queuedRun(key: RunKey): RunState | undefined
   mustBeAlone(state: RunState): boolean
+  /** It must be alone, and not now. */
+  isHeldBack(state: RunState): boolean
   admit(state: RunState, threadId: number): void
   /** Lets actors that merely wait go, so that their places become free. */
   makeRoom(places: number, threadId: number | undefined): void
@@ -23,7 +26,7 @@ export class Admission {
   readonly #bounds: Bounds
   readonly #lanes: Lanes
   /** Runs that must be alone, taken from the queue in order, for which there was no empty thread yet. */
-  #alone: RunKey[] = []
+  #alone: { readonly key: RunKey, readonly deaths: number }[] = []
   /** Threads that take nobody else: the run that is alone there, or undefined while it is being emptied. */
   readonly #reserved = new Map<number, RunKey | undefined>()
   #open = true
@@ -75,13 +78,15 @@ export class Admission {
       const state = this.#next()
       if (state === undefined) break
       if (this.#host.mustBeAlone(state)) {
-        this.#alone.push(state.meta.key)
-        this.#admitAlone(load)
+        this.#lineUpAlone(state)
+        // Of the careful ones all have to be known before one is chosen.
+        if (carefulness(state) === 0) this.#admitAlone(load)
       } else {
         load.set(threadId, load.get(threadId)! + 1)
         this.#host.admit(state, threadId)
       }
     }
+    this.#admitAlone(load)
     const admissible = this.#lanes.admissible()
     if (admissible > 0) this.#host.makeRoom(admissible, undefined)
   }
@@ -109,7 +114,7 @@ export class Admission {
 
   #admitAlone(load: Map<number, number>): void {
     while (this.#alone.length > 0) {
-      const state = this.#host.queuedRun(this.#alone[0]!)
+      const state = this.#host.queuedRun(this.#alone[0]!.key)
       if (state === undefined) {
         this.#alone.shift()
         continue
@@ -120,6 +125,7 @@ export class Admission {
         this.push(queuedRun(state))
         continue
       }
+      if (this.#host.isHeldBack(state)) break
       const threadId = this.#emptyThread(load)
       if (threadId === undefined) return this.#reserveOne(load)
       this.#alone.shift()
@@ -127,8 +133,15 @@ export class Admission {
       this.#reserved.set(threadId, state.meta.key)
       this.#host.admit(state, threadId)
     }
-    // Nobody is left who needs one: threads that were being emptied are open again.
+    // Nobody is left who needs one now: threads that were being emptied are open again.
     for (const [threadId, key] of this.#reserved) if (key === undefined) this.#reserved.delete(threadId)
+  }
+
+  /** Those whose process died with them at work stand behind the others, and the more often it did the farther. */
+  #lineUpAlone(state: RunState): void {
+    const deaths = carefulness(state)
+    const behind = this.#alone.findIndex(other => other.deaths > deaths)
+    this.#alone.splice(behind < 0 ? this.#alone.length : behind, 0, { key: state.meta.key, deaths })
   }
 
   #mayStart({ meta, progress }: RunState): boolean {
@@ -158,6 +171,11 @@ export class Admission {
     this.#reserved.set(best, undefined)
     this.#host.makeRoom(load.get(best)!, best)
   }
+}
+
+/** Deaths of the process that make a run careful; 0: it is not. */
+export function carefulness({ progress }: Pick<RunState, 'progress'>): number {
+  return progress.processDeaths >= CAREFUL_AFTER_DEATHS ? progress.processDeaths : 0
 }
 
 /** Its place in line. */

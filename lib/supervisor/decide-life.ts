@@ -1,7 +1,7 @@
 /** Decisions on the lives of a run's actor: admission, passivation, crashes, recovery, ending, resuming. */
 import { encodeError } from '../codec/error.ts'
 import { RunQuarantinedError, StepCrashedError, StepTimeoutError } from '../errors.ts'
-import { judgeCrash, MAX_PROCESS_DEATHS } from '../model/respawn.ts'
+import { CAREFUL_AFTER_DEATHS, judgeCrash, MAX_PROCESS_DEATHS } from '../model/respawn.ts'
 import { isFinished } from '../model/run.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
 import { backOff, tellDueAttempts } from './decide-operation.ts'
@@ -85,12 +85,16 @@ export function threadEnded(draft: Draft, input: ThreadEnded, policy: RunPolicy)
   // It merely waited, and goes on waiting without a thread: it is spawned again when something comes for it.
   const merelyWaited = draft.progress.status === 'waiting'
   if (input.timedOut !== undefined && state.running.has(input.timedOut)) return timedOutInStep(draft, input.timedOut)
-  if (input.deliberate && input.isSuspect === true && !merelyWaited) draft.set({ suspect: true })
+  if (input.deliberate && input.isSuspect === true && !merelyWaited) {
+    draft.set({ suspect: true })
+    draft.trouble('warn', 'run-suspected', { problem: input.problem },
+      'its thread did not answer and was ended, because of its code or because of another run\'s there. Nobody is blamed: it goes on from its last checkpoint, alone on a thread.')
+  }
   if (input.deliberate || (!input.alone && merelyWaited)) return merelyWaited ? undefined : draft.enqueue()
   if (!input.alone) {
     draft.set({ suspect: true })
-    draft.log('warn', 'run-respawned', { problem: input.problem },
-      `The thread of run "${state.meta.id}" ${input.problem} while it was shared; nobody is blamed, and the run goes on alone on a thread from its last checkpoint.`)
+    draft.trouble('warn', 'run-respawned', { problem: input.problem },
+      `its thread ${input.problem}, while other runs were on it, too. Nobody is blamed: it goes on from its last checkpoint, alone on a thread.`)
     return draft.enqueue()
   }
   // Of several attempts under way the one that is named, else the one begun last, had the thread.
@@ -104,8 +108,8 @@ function crashedInStep(draft: Draft, index: number, problem: string): void {
   const step = draft.state.running.get(index)!
   const { attempt } = step
   failAttempt(draft, index, step, new StepCrashedError({ stepName: step.name, problem }))
-  draft.log('warn', 'step-crashed', { step: step.name, index, attempt, problem },
-    `Attempt ${attempt} of step "${step.name}" of run "${draft.state.meta.id}" crashed: its thread ${problem}. It counts as a failed attempt.`)
+  draft.trouble('warn', 'step-crashed', { step: step.name, index, attempt, problem },
+    `attempt ${attempt} of step "${step.name}" crashed: its thread ${problem}. It counts as a failed attempt, to which the step's retry policy applies.`)
   draft.enqueue()
 }
 
@@ -114,6 +118,9 @@ function timedOutInStep(draft: Draft, index: number): void {
   const step = draft.state.running.get(index)!
   failAttempt(draft, index, step, new StepTimeoutError({ stepName: step.name, timeoutSeconds: (step.timeoutMs ?? 0) / 1000, attempt: step.attempt }))
   draft.set({ suspect: true })
+  draft.trouble('warn', 'step-timed-out', { step: step.name, index, attempt: step.attempt },
+    `attempt ${step.attempt} of step "${step.name}" took longer than its timeoutSeconds of ${(step.timeoutMs ?? 0) / 1000} and did not yield: its thread was ended. ` +
+    'It counts as a failed attempt, to which the step\'s retry policy applies; the next one is made alone on a thread.')
   draft.enqueue()
 }
 
@@ -129,13 +136,13 @@ function failAttempt(draft: Draft, index: number, { name, attempt, startedAtMs }
 function crashedOutsideSteps(draft: Draft, problem: string, policy: RunPolicy): void {
   const verdict = judgeCrash(policy.respawn, draft.progress.crashesAtMs, draft.nowMs)
   draft.set({ crashesAtMs: verdict.crashesAtMs })
-  const { id } = draft.state.meta
   if (verdict.type === 'quarantine') {
     quarantine(draft, verdict.crashesAtMs.length, problem)
     return
   }
-  draft.log('warn', 'run-respawned', { problem, delayMs: verdict.delayMs },
-    `The thread of run "${id}" ${problem}; the run goes on from its last checkpoint ${verdict.delayMs === 0 ? 'at once' : `in ${verdict.delayMs} ms`}.`)
+  draft.trouble('warn', 'run-respawned', { problem, delayMs: verdict.delayMs },
+    `its thread ${problem}, outside its steps: crash ${verdict.crashesAtMs.length} since its last checkpoint, of which it may have ${policy.respawn.maxRespawns}. ` +
+    `It goes on from there ${verdict.delayMs === 0 ? 'at once' : `in ${verdict.delayMs} ms`}.`)
   if (verdict.delayMs === 0) return draft.enqueue()
   const respawnAtMs = draft.nowMs + verdict.delayMs
   draft.set({ status: 'waiting', respawnAtMs })
@@ -143,8 +150,8 @@ function crashedOutsideSteps(draft: Draft, problem: string, policy: RunPolicy): 
 }
 
 function quarantine(draft: Draft, crashes: number, problem: string): void {
-  const error = new RunQuarantinedError({ runId: draft.state.meta.id, crashes })
-  draft.log('error', 'run-quarantined', { crashes, problem }, `${error.message} The last time, its thread ${problem}.`)
+  const error = new RunQuarantinedError({ runId: draft.state.meta.id, crashes, problem })
+  draft.trouble('error', 'run-quarantined', { crashes, problem }, `its thread ${problem}: crash ${crashes} without progress. It is set aside until resume().`)
   finish(draft, 'quarantined', { type: 'error', value: encodeError(error) })
 }
 
@@ -155,7 +162,14 @@ export function processDied(draft: Draft): void {
   draft.set({ crashes: draft.progress.crashes + 1, processDeaths })
   if (draft.progress.ending !== undefined) finishEnded(draft)
   else if (processDeaths >= MAX_PROCESS_DEATHS) quarantine(draft, processDeaths, 'died with its process')
-  else draft.enqueue()
+  else {
+    if (processDeaths >= CAREFUL_AFTER_DEATHS) {
+      draft.trouble('warn', 'process-died', { processDeaths },
+        `its process died ${processDeaths} times in a row while it was at work, without a checkpoint between. It goes on when no other such run is at work; ` +
+        `after ${MAX_PROCESS_DEATHS} times it is set aside.`)
+    }
+    draft.enqueue()
+  }
 }
 
 // ---- ending and resuming ---------------------------------------------------------------------------------------------

@@ -212,6 +212,12 @@ export class Draft {
     this.set({ status: 'enqueued' })
   }
 
+  /** What happened to its thread, for whoever asks for the run, and for the log. */
+  trouble(level: 'warn' | 'error', event: string, fields: object, text: string): void {
+    this.set({ trouble: { atMs: this.nowMs, text } })
+    this.log(level, event, fields, `Run "${this.state.meta.id}": ${text}`)
+  }
+
   log(level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: object, message: string): void {
     const { id, workflow } = this.state.meta
     this.effects.push({ type: 'log', level, event, fields: { runId: id, workflow, ...fields }, message })

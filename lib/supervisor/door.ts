@@ -8,6 +8,7 @@ import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
 import type { HostReplies, HostRequest, ScheduleRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
 import type { ListedRun, RunMeta, RunProgress } from '../store/contract.ts'
+import { carefulness } from './admission.ts'
 import { Followers } from './followers.ts'
 import { EncodedRefusal, refusalBytes } from './refusal.ts'
 import type { Shell, ShellParts } from './shell.ts'
@@ -280,7 +281,7 @@ export class Door {
     switch (progress.status) {
       case 'enqueued': {
         const held = queue === undefined || progress.holdsPlace === true ? undefined : this.#parts.queues.whyNot(queue, queueKey)
-        return { waitsFor: held ?? 'a place on a thread' }
+        return { waitsFor: held ?? (progress.suspect ? 'a thread of its own' : carefulness({ progress }) > 0 ? 'its turn: one by one, because the process died with it at work' : 'a place on a thread') }
       }
       case 'delayed': return { waitsFor: `its start at ${new Date(progress.startAtMs ?? 0).toISOString()}` }
       case 'waiting': {

@@ -6,10 +6,9 @@ import type { Alarm, Clock } from '../model/clock.ts'
 import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
-import type { PackedEntries } from '../protocol/thread.ts'
+import { packEntries } from '../protocol/thread.ts'
 import type { AdmissionHost } from './admission.ts'
-import { Admission, queuedRun } from './admission.ts'
-import type { Encoded } from '../codec/encoded.ts'
+import { Admission, carefulness, queuedRun } from './admission.ts'
 import { Children } from './children.ts'
 import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
@@ -179,7 +178,11 @@ export class Shell implements AdmissionHost {
   }
 
   mustBeAlone(state: RunState): boolean {
-    return state.progress.suspect || this.#parts.starts.isIsolated(state.meta.workflow)
+    return state.progress.suspect || carefulness(state) > 0 || this.#parts.starts.isIsolated(state.meta.workflow)
+  }
+
+  isHeldBack(state: RunState): boolean {
+    return carefulness(state) > 0 && [...this.#parts.runs.live()].some(other => carefulness(other) > 0 && other.life.type === 'live' && other.life.mode !== 'waiting')
   }
 
   admit(state: RunState, threadId: number): void {
@@ -388,13 +391,4 @@ export class Shell implements AdmissionHost {
       this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was closed', deliberate: true })
     }
   }
-}
-
-export function packEntries(entries: readonly Encoded[]): PackedEntries {
-  const ends = new Float64Array(entries.length)
-  let size = 0
-  for (const [i, entry] of entries.entries()) ends[i] = size += entry.length
-  const bytes = new Uint8Array(size)
-  for (const [i, entry] of entries.entries()) bytes.set(entry, i === 0 ? 0 : ends[i - 1]!)
-  return { bytes, ends }
 }

@@ -10,7 +10,7 @@ import { openLmdbStore } from '../store/lmdb/index.ts'
 import { ThreadPool } from '../supervisor/pool.ts'
 import { EncodedRefusal } from '../supervisor/refusal.ts'
 import { decodeError } from '../codec/error.ts'
-import { packEntries } from '../supervisor/shell.ts'
+import { packEntries } from '../protocol/thread.ts'
 import { ACTOR_ENTRY } from './inline-link.ts'
 
 export interface HistoryOptions {

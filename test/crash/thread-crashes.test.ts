@@ -66,6 +66,8 @@ t.test('outside steps five crashes are respawned, the next one quarantines; resu
   t.ok(error instanceof RunQuarantinedError)
   t.match(error, { runId: handle.id, crashes: 6, code: 'TROUPE_RUN_QUARANTINED' })
   t.match(await handle.info(), { status: 'quarantined', crashes: 6, incarnation: 6 })
+  t.equal((await handle.info()).lastTrouble?.text, 'its thread exited with code 3: crash 6 without progress. It is set aside until resume().')
+  t.match(error, { message: 'after 6 crashes without progress; the last time its thread exited with code 3.' })
   t.equal(countOf(trace, 'body'), 6)
   t.equal(countOf(trace, 'first'), 1, 'each life went on from the checkpoint')
   t.equal(logger.lines.filter(({ level, fields }) => level === 'error' && fields['event'] === 'run-quarantined').length, 1)

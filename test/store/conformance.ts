@@ -32,7 +32,7 @@ async function conformsInRuns(t: Test, open: OpenStore): Promise<void> {
       parent: { key: 9 as RunKey, id: 'parent', index: 4 },
     }, 'delayed', {
       incarnation: 3, crashes: 7, crashesAtMs: [1.5, 2], processDeaths: 2, suspect: true, queuePosition: -1.5, startedAtMs: 5, finishedAtMs: 6,
-      deadlineAtMs: 7, startAtMs: 8, respawnAtMs: 9, holdsPlace: true, ending: { reason: 'timed-out', atMs: 3, graceMs: 4 },
+      deadlineAtMs: 7, startAtMs: 8, respawnAtMs: 9, holdsPlace: true, trouble: { atMs: 5, text: 'its thread “ended”' }, ending: { reason: 'timed-out', atMs: 3, graceMs: 4 },
     })
     t.same(await store.commit([started(full)]), [{ type: 'started' }])
     t.equal(await store.findRun('order/42'), full.key)

@@ -1,7 +1,7 @@
 /** Who gets a thread next, over threads that only count. */
 import t from 'tap'
 import type { RunKey } from '../../lib/model/run.ts'
-import { Admission } from '../../lib/supervisor/admission.ts'
+import { Admission, carefulness } from '../../lib/supervisor/admission.ts'
 import type { RunState } from '../../lib/supervisor/state.ts'
 import { QUEUED } from '../../lib/supervisor/state.ts'
 import { chanceOf, seedOf } from '../chance.ts'
@@ -28,6 +28,7 @@ class Host {
     this.admission = new Admission({
       threads: () => this.#threads.map(threadId => ({ threadId, actors: this.on(threadId).length })),
       queuedRun: key => this.unknown.has(key) || this.runs.get(key)?.state.life.type !== 'queued' ? undefined : this.runs.get(key)!.state,
+      isHeldBack: state => carefulness(state) > 0 && [...this.runs.values()].some(run => run.thread !== undefined && carefulness(run.state) > 0),
       mustBeAlone: state => this.runs.get(state.meta.key)!.alone,
       admit: (state, threadId) => {
         const run = this.runs.get(state.meta.key)!
@@ -154,6 +155,27 @@ t.test('when no thread is empty one is kept free for a run that must be alone, a
   host.leave(3)
   host.admission.run()
   t.same(host.on(1), [5])
+})
+
+t.test('runs with which the process keeps dying go on one at a time, those with the fewest deaths first, and others beside them', async t => {
+  const host = new Host(3, 2)
+  const deaths = [9, 5, 5, 7]
+  for (const [i, processDeaths] of deaths.entries()) {
+    host.add(i + 1, { alone: true })
+    const { state } = host.runs.get(i + 1 as RunKey)!
+    state.progress = { ...state.progress, processDeaths }
+  }
+  host.add(5)
+  host.add(6, { alone: true })
+  host.admission.run()
+  t.same(host.admitted, [2, 5, 6], 'who is only suspected on a thread does not wait for them')
+  for (const next of [3, 4, 1]) {
+    host.admission.run()
+    t.equal(host.admitted.length, 3 + [3, 4, 1].indexOf(next), 'not before the one at work has left')
+    host.leave(host.admitted.filter(key => key < 5).at(-1)!)
+    host.admission.run()
+    t.equal(host.admitted.at(-1), next)
+  }
 })
 
 t.test('a thread that was being emptied is open again when the run it was for has ended meanwhile', async t => {

@@ -5,7 +5,7 @@ import type { Encoded } from '../../lib/codec/encoded.ts'
 import { decodeError, encodeError } from '../../lib/codec/error.ts'
 import { encodeValue } from '../../lib/codec/value.ts'
 import type { Wait } from '../../lib/codec/wait.ts'
-import { MAX_PROCESS_DEATHS } from '../../lib/model/respawn.ts'
+import { CAREFUL_AFTER_DEATHS, MAX_PROCESS_DEATHS } from '../../lib/model/respawn.ts'
 import { RUN_STATUSES, RUN_TRANSITIONS } from '../../lib/model/run.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { ToSupervisor } from '../../lib/protocol/actor.ts'
@@ -227,6 +227,40 @@ t.test('alone outside steps: at once, then later, then quarantined; a checkpoint
 t.test('among neighbours nobody is blamed, and by the supervisor\'s own hand nothing is counted', async t => {
   t.match(after(runState({ life: live('active') }), crash({ alone: false })).progress, { status: 'enqueued', suspect: true, crashes: 1, crashesAtMs: [] })
   t.match(after(runState({ life: live('active') }), crash({ alone: false, deliberate: true })).progress, { status: 'enqueued', suspect: false, crashes: 0 })
+})
+
+t.test('an attempt that did not yield past its time has failed with a timeout, in whatever company; its next one is alone', async t => {
+  const running = new Map([[4, { name: 'q', attempt: 1, startedAtMs: 6 }], [5, { name: 'r', attempt: 2, startedAtMs: 7, timeoutMs: 1500 }]])
+  const waits = new Map<number, Wait>([[5, { ...retryWait, name: 'r' }]])
+  const state = runState({ life: live('active'), running, waits })
+  const decision = after(state, crash({ alone: false, deliberate: true, timedOut: 5 }))
+  t.match(decision.progress, { status: 'enqueued', crashes: 0, crashesAtMs: [], suspect: true })
+  t.match(decision.progress.trouble, { atMs: NOW, text: 'attempt 2 of step "r" took longer than its timeoutSeconds of 1.5 and did not yield' })
+  const [[index, wait] = []] = decision.waits
+  t.equal(index, 5, 'the other attempt under way is not charged')
+  const { attempts, dueAtMs } = wait as Wait & { type: 'retry' }
+  t.same(attempts.map(({ attempt }) => attempt), [1, 2])
+  t.match(decodeError(attempts[1]!.error!), { code: 'TROUPE_STEP_TIMEOUT', stepName: 'r', timeoutSeconds: 1.5 })
+  t.equal(dueAtMs, undefined, 'the policy is asked by the next life')
+  t.equal(after(state, crash({ deliberate: true, timedOut: 6 })).waits.length, 0, 'one that is over by then is not charged')
+  t.match(after(runState({ life: live('active'), running, progress: { ending: { reason: 'cancelled', atMs: 1, graceMs: 1 } } }), crash({ deliberate: true, timedOut: 5 })).progress, { status: 'cancelled' })
+})
+
+t.test('whose code may have held a thread that was ended goes on alone, uncharged; who merely waited there is not meant', async t => {
+  t.match(after(runState({ life: live('active') }), crash({ alone: true, deliberate: true, isSuspect: true })).progress, { status: 'enqueued', suspect: true, crashes: 0, crashesAtMs: [] })
+  t.match(after(runState({ life: live('waiting'), progress: { status: 'waiting' } }), crash({ deliberate: true, isSuspect: true })).progress, { status: 'waiting', suspect: false })
+})
+
+t.test('what happened to the thread is told in words, and what follows', async t => {
+  const told = (input: RunInput, facts: Parameters<typeof runState>[0] = {}): string | undefined => after(runState({ life: live('active'), ...facts }), input).progress.trouble?.text
+  const running = new Map([[5, { name: 'r', attempt: 1, startedAtMs: 7 }]])
+  t.match(told(crash({ problem: 'ran out of memory' }), { running }), /^attempt 1 of step "r" crashed: its thread ran out of memory\. It counts as a failed attempt/)
+  t.match(told(crash({ problem: 'exited' })), /^its thread exited, outside its steps: crash 1 since its last checkpoint, of which it may have 2\. It goes on from there at once/)
+  t.match(told(crash(), { progress: { crashesAtMs: [NOW - 1] } }), /crash 2 .* in 100 ms/)
+  t.match(told(crash(), { progress: { crashesAtMs: [NOW - 2, NOW - 1] } }), /^its thread ended: crash 3 without progress\. It is set aside until resume\(\)/)
+  t.match(told(crash({ alone: false })), /while other runs were on it, too\. Nobody is blamed/)
+  t.equal(told(crash({ deliberate: true })), undefined, 'a neighbour that is respawned has nothing to be told')
+  t.match(after(runState({ progress: { processDeaths: CAREFUL_AFTER_DEATHS - 1 } }), { type: 'process-died' }).progress.trouble?.text, /died 5 times in a row/)
 })
 
 t.test('deaths of the process blame nobody until they recur without progress', async t => {

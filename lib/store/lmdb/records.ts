@@ -111,7 +111,7 @@ export function readMeta(payload: Uint8Array, key: RunKey, args: Encoded): RunMe
 }
 
 const PROGRESS = {
-  suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32, startAt: 64, respawnAt: 128, holdsPlace: 256,
+  suspect: 1, startedAt: 2, finishedAt: 4, deadlineAt: 8, ending: 16, endingTimedOut: 32, startAt: 64, respawnAt: 128, holdsPlace: 256, trouble: 512,
 } as const
 
 export function writeProgress(to: Writer, progress: RunProgress): void {
@@ -122,7 +122,7 @@ export function writeProgress(to: Writer, progress: RunProgress): void {
     (progress.finishedAtMs === undefined ? 0 : PROGRESS.finishedAt) | (progress.deadlineAtMs === undefined ? 0 : PROGRESS.deadlineAt) |
     (ending === undefined ? 0 : PROGRESS.ending) | (ending?.reason === 'timed-out' ? PROGRESS.endingTimedOut : 0) |
     (progress.startAtMs === undefined ? 0 : PROGRESS.startAt) | (progress.respawnAtMs === undefined ? 0 : PROGRESS.respawnAt) |
-    (progress.holdsPlace === true ? PROGRESS.holdsPlace : 0))
+    (progress.holdsPlace === true ? PROGRESS.holdsPlace : 0) | (progress.trouble === undefined ? 0 : PROGRESS.trouble))
   to.varint(progress.incarnation)
   to.varint(progress.crashes)
   to.varint(progress.processDeaths)
@@ -138,6 +138,10 @@ export function writeProgress(to: Writer, progress: RunProgress): void {
   if (ending !== undefined) {
     to.f64(ending.atMs)
     to.f64(ending.graceMs)
+  }
+  if (progress.trouble !== undefined) {
+    to.f64(progress.trouble.atMs)
+    to.string(progress.trouble.text)
   }
 }
 
@@ -165,6 +169,7 @@ export function readProgress(payload: Uint8Array, key: RunKey): RunProgress {
     ...(has & PROGRESS.ending
       ? { ending: { reason: has & PROGRESS.endingTimedOut ? 'timed-out' as const : 'cancelled' as const, atMs: from.f64(), graceMs: from.f64() } }
       : {}),
+    ...(has & PROGRESS.trouble ? { trouble: { atMs: from.f64(), text: from.string() } } : {}),
   }
 }
 
