@@ -71,7 +71,7 @@ export class Admission {
     if (!this.#open || this.waiting === 0) return
     const load = new Map<number, number>()
     for (const { threadId, actors } of this.#host.threads()) load.set(threadId, actors)
-    this.#admitAlone(load)
+    this.#admitAlone(load, 'careless')
     for (;;) {
       const threadId = this.#leastLoaded(load)
       if (threadId === undefined) break
@@ -80,13 +80,13 @@ export class Admission {
       if (this.#host.mustBeAlone(state)) {
         this.#lineUpAlone(state)
         // Of the careful ones all have to be known before one is chosen.
-        if (carefulness(state) === 0) this.#admitAlone(load)
+        this.#admitAlone(load, 'careless')
       } else {
         load.set(threadId, load.get(threadId)! + 1)
         this.#host.admit(state, threadId)
       }
     }
-    this.#admitAlone(load)
+    this.#admitAlone(load, 'all')
     const admissible = this.#lanes.admissible()
     if (admissible > 0) this.#host.makeRoom(admissible, undefined)
   }
@@ -112,8 +112,9 @@ export class Admission {
     return best
   }
 
-  #admitAlone(load: Map<number, number>): void {
+  #admitAlone(load: Map<number, number>, whom: 'careless' | 'all'): void {
     while (this.#alone.length > 0) {
+      if (whom === 'careless' && this.#alone[0]!.deaths > 0) return
       const state = this.#host.queuedRun(this.#alone[0]!.key)
       if (state === undefined) {
         this.#alone.shift()

@@ -22,6 +22,8 @@ import { Pulse } from './pulse.ts'
 import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
 
+/** Threads that are to end all at once are told so again after this. */
+const END_AGAIN_MS = 500
 /** A thread whose modules did not load is replaced after this. */
 const BOOT_AGAIN_MS = 1000
 
@@ -210,8 +212,8 @@ export class ThreadPool {
     if (thread === undefined || thread.deliberate) return
     thread.deliberate = true
     thread.sentence = sentence
-    thread.pulse.ending()
-    void thread.worker.terminate()
+    thread.pulse.end()
+    thread.pulse.stir()
   }
 
   /** Ends a thread as a crash does: nothing that it still says is heard. */
@@ -220,7 +222,8 @@ export class ThreadPool {
     if (thread === undefined || thread.deaf) return
     thread.deaf = true
     thread.lastWords = { type: 'thread-dying', key: undefined, incarnation: 0, index: undefined, cause: 'crashed, as a test wanted' }
-    void thread.worker.terminate()
+    thread.pulse.end()
+    thread.pulse.stir()
   }
 
   /** All threads are there and take actors, and `actors` live in them: none is being booted, let go or ended. */
@@ -241,7 +244,10 @@ export class ThreadPool {
       thread.ended = true
       thread.port.close()
     }
+    const pulses = [...this.#threads.values()].map(({ pulse }) => pulse)
+    const again = setInterval(() => { for (const pulse of pulses) pulse.end() }, END_AGAIN_MS)
     await this.#piscina.destroy()
+    clearInterval(again)
   }
 
   /** Reports the attempts that run in a thread, also those that it has not told of yet. */

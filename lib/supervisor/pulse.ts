@@ -8,6 +8,9 @@ import { Presence } from '../protocol/presence.ts'
 import type { Holder } from '../protocol/presence.ts'
 import type { ThreadMessage } from '../protocol/thread.ts'
 
+/** A thread that was told to end is told so again after this. */
+const FIRST_REPEAT_MS = 200
+
 /** Why the supervisor ends a thread, and whom that concerns. */
 export interface Sentence {
   /** Completes "its thread ...". */
@@ -57,6 +60,7 @@ export class Pulse {
   #seenWords = 0
   #seenIdle = 0
   #isAsked = false
+  #endAgainMs = 0
 
   constructor(parts: PulseParts) {
     this.#parts = parts
@@ -89,9 +93,15 @@ export class Pulse {
     this.onStir?.()
   }
 
-  ending(): void {
+  /**
+   * Tells it to end, and again after twice as long each time: node loses the order when it meets an error whose stack is being written
+   * (its callback for that swallows the termination), and code that makes errors in a loop would go on.
+   */
+  end(): void {
     this.endingMs ??= 0
-    this.stir()
+    this.#endAgainMs = Math.max(FIRST_REPEAT_MS, 2 * this.endingMs)
+    this.#parts.worker.setMaxListeners(0) // each call adds one
+    void this.#parts.worker.terminate()
   }
 
   look(passedMs: number): void {
@@ -101,7 +111,11 @@ export class Pulse {
     this.#seenWords = this.#words
     this.#seenIdle = idle
     this.silentMs = isAlive ? 0 : this.silentMs + passedMs
-    if (this.endingMs !== undefined) this.endingMs += passedMs
+    if (this.endingMs !== undefined) {
+      this.endingMs += passedMs
+      if (this.endingMs >= this.#endAgainMs) this.end()
+      return
+    }
     if (this.#isAsked) return
     this.#isAsked = true
     this.#parts.ask()

@@ -52,5 +52,5 @@ t.test('a step that ends the process again and again holds up nobody for ever: i
     t.ok(processDeaths > CAREFUL_AFTER_DEATHS)
     t.match(trouble?.text, /its process died \d+ times in a row while it was at work, without a checkpoint between/)
   })
-  t.equal(countOf(trace, 'out'), NEIGHBOURS)
+  t.ok(countOf(trace, 'out') >= NEIGHBOURS)
 })

@@ -168,7 +168,7 @@ t.test('runs with which the process keeps dying go on one at a time, those with 
   host.add(5)
   host.add(6, { alone: true })
   host.admission.run()
-  t.same(host.admitted, [2, 5, 6], 'who is only suspected on a thread does not wait for them')
+  t.same(host.admitted, [5, 6, 2], 'who is only suspected on a thread does not wait for them')
   for (const next of [3, 4, 1]) {
     host.admission.run()
     t.equal(host.admitted.length, 3 + [3, 4, 1].indexOf(next), 'not before the one at work has left')
