@@ -204,7 +204,7 @@ export class Writer {
   }
 }
 
-/** Reads fields in the order they were written. Everything read is a copy: the bytes may be reused afterwards. */
+/** Reads fields in the order they were written. All but bytesInPlace() gives copies: the bytes may be reused afterwards. */
 export class Reader {
   readonly #bytes: Uint8Array
   readonly #limit: number
@@ -257,6 +257,15 @@ export class Reader {
 
   bytes(): Uint8Array<ArrayBuffer> {
     return this.raw(this.varint())
+  }
+
+  /** The same, not copied: for whoever owns all of the memory that is read, and keeps it. */
+  bytesInPlace(): Uint8Array {
+    const length = this.varint()
+    const at = this.#at
+    if (length > this.#limit - at) throw truncated()
+    this.#at = at + length
+    return this.#bytes.subarray(at, at + length)
   }
 
   /** The next `length` bytes, copied. */

@@ -82,11 +82,14 @@ export function transferListOf(batch: Batch): ArrayBuffer[] {
   return [batch.packed.buffer, ...batch.moved]
 }
 
+/** 'with-batch': a small one is not copied, and keeps the memory of its batch: for what is kept about as long as its neighbours. */
+export type ReadValue = (keep?: 'with-batch') => Encoded
+
 /** Envelopes in order, their bodies read by the side that understands them. */
-export function readBatch<Body>(batch: Batch, read: (from: Reader, value: () => Encoded) => Body): Envelope<Body>[] {
+export function readBatch<Body>(batch: Batch, read: (from: Reader, value: ReadValue) => Body): Envelope<Body>[] {
   const reader = new Reader(batch.packed)
-  const value = (): Encoded => {
-    if (reader.u8() === 0) return reader.bytes() as Uint8Array as Encoded
+  const value: ReadValue = keep => {
+    if (reader.u8() === 0) return (keep === 'with-batch' ? reader.bytesInPlace() : reader.bytes()) as Encoded
     const moved = batch.moved[reader.varint()]
     if (moved === undefined) throw new InternalError({ problem: 'a batch lacks a value that it names' })
     return new Uint8Array(moved) as Uint8Array as Encoded

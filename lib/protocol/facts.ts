@@ -6,7 +6,7 @@ import { InternalError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import type { Envelope, ToSupervisor } from './actor.ts'
 import { readBatch } from './batch.ts'
-import type { Batch, BatchFields } from './batch.ts'
+import type { Batch, BatchFields, ReadValue } from './batch.ts'
 
 const FACTS = [
   'actor-started', 'step-started', 'operation-completed', 'attempt-failed', 'attempt-judged', 'sleep-called', 'child-called', 'child-awaited',
@@ -138,14 +138,14 @@ export function readFacts(batch: Batch): Envelope<ToSupervisor>[] {
   return readBatch(batch, readFact)
 }
 
-function readFact(from: Reader, value: () => Encoded): ToSupervisor {
+function readFact(from: Reader, value: ReadValue): ToSupervisor {
   const type = FACTS[from.u8()]
   if (type === undefined) throw new InternalError({ problem: 'a thread sent a word that does not exist' })
   switch (type) {
     case 'step-started':
       return { type, index: from.varint(), name: from.string(), attempt: from.varint(), startedAtMs: from.f64(), timeoutMs: known(from.f64()) }
     case 'operation-completed':
-      return { type, index: from.varint(), kind: ENTRY_KINDS[from.u8()]!, outcome: ENTRY_OUTCOMES[from.u8()]!, entry: value() }
+      return { type, index: from.varint(), kind: ENTRY_KINDS[from.u8()]!, outcome: ENTRY_OUTCOMES[from.u8()]!, entry: value('with-batch') }
     case 'attempt-failed':
       return {
         type, index: from.varint(), name: from.string(), attempt: from.varint(), startedAtMs: from.f64(), finishedAtMs: from.f64(),

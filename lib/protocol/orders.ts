@@ -1,11 +1,10 @@
 /** The words from the supervisor to actors, as fields of a batch. */
-import type { Encoded } from '../codec/encoded.ts'
 import type { Reader } from '../codec/wire.ts'
 import { InternalError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import type { Envelope, ToActor } from './actor.ts'
 import { readBatch } from './batch.ts'
-import type { Batch, BatchFields } from './batch.ts'
+import type { Batch, BatchFields, ReadValue } from './batch.ts'
 
 const ORDERS = ['entry-recorded', 'entry-arrived', 'attempt-due', 'end-run', 'passivate', 'abandon'] as const satisfies readonly ToActor['type'][]
 const ORDER_CODES = new Map<string, number>(ORDERS.map((type, code) => [type, code]))
@@ -42,12 +41,12 @@ export function readOrders(batch: Batch): Envelope<ToActor>[] {
   return readBatch(batch, readOrder)
 }
 
-function readOrder(from: Reader, value: () => Encoded): ToActor {
+function readOrder(from: Reader, value: ReadValue): ToActor {
   const type = ORDERS[from.u8()]
   if (type === undefined) throw new InternalError({ problem: 'the supervisor sent a word that does not exist' })
   switch (type) {
     case 'entry-recorded': return { type, index: from.varint(), position: from.varint() }
-    case 'entry-arrived': return { type, index: from.varint(), position: from.varint(), entry: value() }
+    case 'entry-arrived': return { type, index: from.varint(), position: from.varint(), entry: value('with-batch') }
     case 'attempt-due': return { type, index: from.varint(), attempt: from.varint() }
     case 'end-run': return { type, error: value() }
     case 'passivate': return { type, force: from.u8() === 1 }

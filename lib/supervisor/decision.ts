@@ -192,7 +192,9 @@ export class Draft {
   }
 
   send(life: LiveActor, order: ToActor): void {
-    this.life = { ...life, told: life.told + 1 }
+    const { type, threadId, mode, told, held, asking, waitsAfter } = life
+    // Once a step: spreading it would take several times as long.
+    this.life = { type, threadId, mode, told: told + 1, held, asking, waitsAfter }
     this.effects.push({ type: 'tell-actor', threadId: life.threadId, incarnation: this.progress.incarnation, order })
   }
 
