@@ -160,6 +160,8 @@ export interface Store {
   sizeBytes(): number
   /** True after a commit failed in a way that leaves it unfit for another one: it must be closed and opened anew. */
   readonly isBroken: boolean
+  /** What should not be so with the place where it is kept, in words. */
+  readonly worries?: readonly string[]
   close(): void | Promise<void>
 }
 

@@ -65,6 +65,7 @@ export class Supervisor {
   static async open(options: SupervisorOptions, deps: SupervisorDependencies): Promise<Supervisor> {
     const store = await deps.openStore(options)
     const supervisor = new Supervisor(options, deps, store)
+    for (const worry of store.worries ?? []) supervisor.#log('warn', { event: 'store-exposed' }, worry)
     try {
       const workflows = await supervisor.#parts.pool.start()
       supervisor.#parts.starts.define(workflows)

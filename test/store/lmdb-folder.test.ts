@@ -189,6 +189,7 @@ t.test('a file whose pages lead anywhere but where they should is refused before
     'the free list is a page of a table': data => { data.writeBigUInt64LE(BigInt(root / 4_096), newest + 88) },
     'the older header claims to be the newer one': data => { data.writeBigUInt64LE(data.readBigUInt64LE(newest + 152) + 1n, 4_096 - newest + 152) },
     'there are more pages than there can be': data => { data.writeBigUInt64LE(2n ** 40n, newest + 144) },
+    'more memory is asked for than there is': data => { data.writeBigUInt64LE(2n ** 62n, newest + 40) },
     'a page is another one': data => { data.writeBigUInt64LE(7n, root) },
     'a page is from the future': data => { data.writeBigUInt64LE(2n ** 30n, root + 8) },
     'a page has more nodes than fit': data => { data.writeUInt16LE(4_000, root + 20) },

@@ -22,11 +22,14 @@ const META_PAGE_FLAG = 0x08
 /** Pages that one transaction can have taken and let go again at the end of the file: LMDB's MDB_IDL_UM_MAX. */
 const MOST_FREE_AT_END = 131_072
 
+const SPARE_MAP_BYTES = 2 ** 30
+
 /** Where things are on a meta page (struct MDB_meta behind the header of a page), on a 64-bit machine. */
-const AT = { flags: 18, magic: 24, version: 28, free: 48, pageSize: 48, main: 96, lastPage: 144, transaction: 152 } as const
+const AT = { flags: 18, magic: 24, version: 28, mapSize: 40, free: 48, pageSize: 48, main: 96, lastPage: 144, transaction: 152 } as const
 
 interface Meta {
   readonly pageSize: number
+  readonly mapSize: number
   readonly free: Tree
   readonly main: Tree
   readonly lastPage: number
@@ -62,7 +65,7 @@ function readMeta(descriptor: number, at: number, size: number): Meta | string {
   if (version !== DATA_VERSION) return `has the LMDB data version ${version}; this version knows ${DATA_VERSION}`
   const pageSize = page.u32(AT.pageSize)
   if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) return `is damaged (it claims pages of ${pageSize} bytes)`
-  return { pageSize, free: readTree(page, AT.free), main: readTree(page, AT.main), lastPage: page.u64(AT.lastPage), transaction: page.u64(AT.transaction) }
+  return { pageSize, mapSize: page.u64(AT.mapSize), free: readTree(page, AT.free), main: readTree(page, AT.main), lastPage: page.u64(AT.lastPage), transaction: page.u64(AT.transaction) }
 }
 
 function problemOf(descriptor: number, pages: number, first: Meta, second: Meta, depth: Inspection): string | undefined {
@@ -72,6 +75,9 @@ function problemOf(descriptor: number, pages: number, first: Meta, second: Meta,
   const areInTurn = newest.transaction === 0 || (newest.transaction === older.transaction + 1 && (newest === second) === (newest.transaction % 2 === 1))
   if (!areInTurn || first.pageSize !== second.pageSize) return 'is damaged (its headers do not belong together)'
   const claimed = newest.lastPage + 1
+  // lmdb makes the map up to twice as large as it needs; one that cannot be had ends the process.
+  const largestMap = 4 * Math.max(claimed, pages) * first.pageSize + SPARE_MAP_BYTES
+  if (first.mapSize > largestMap || second.mapSize > largestMap) return 'is damaged (its headers ask for too much memory)'
   if (claimed - pages > MOST_FREE_AT_END) return cutShort(claimed, pages)
   if (depth === 'headers') return undefined
   const { pageSize, transaction, free, main } = newest

@@ -54,6 +54,19 @@ export function flushPath(path: string): void {
   }
 }
 
+/** What should not be so with a folder that is used all the same, in words: others may change what it holds, or cannot open it any more. */
+export function worriesOf(folder: string): string[] {
+  const user = process.geteuid?.()
+  if (user === undefined) return [] // Windows has other ways to say who may do what
+  const worries: string[] = []
+  for (const path of [folder, join(folder, DATA_FILE)]) {
+    const { mode, uid } = statSync(path)
+    if ((mode & 0o002) !== 0) worries.push(`"${path}" may be written by every user of this machine. Take that right away (chmod o-w), or whoever likes can change what runs see.`)
+    if (uid !== user) worries.push(`"${path}" belongs to user ${uid}, and this process is user ${user}. What this process makes in it the other may be unable to open.`)
+  }
+  return worries
+}
+
 /**
  * Makes a folder and those above it; gives what it made, from the top.
  * Not mkdir's own `recursive`: on a file system that makes no folders (/proc) Node 20 loops in it for ever.
@@ -75,6 +88,14 @@ export function makeWithParents(folder: string): string[] {
  * @throws StoreFormatError somebody else's folder or file, a newer one, or one that is damaged or cut short
  */
 export function inspectFolder(folder: string, depth: Inspection): FolderState {
+  try {
+    return inspect(folder, depth)
+  } catch (error) {
+    throw readError(folder, error)
+  }
+}
+
+function inspect(folder: string, depth: Inspection): FolderState {
   const names = readdirSync(folder)
   if (names.includes(DATA_FILE)) return inspectDataFile(folder, depth)
   const foreign = names.find(name => !isHarmless(name))

@@ -5,7 +5,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
 import type { Table, Tables } from './engine.ts'
-import { DATA_FILE, flushPath, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError } from './folder.ts'
+import { DATA_FILE, flushPath, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError, worriesOf } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
 import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
@@ -51,7 +51,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     checkSchema(folder, root)
     const tables = openTables(root, false)
     return new LmdbStore({
-      folder, root, tables, lock, space, minFreeBytes,
+      folder, root, tables, lock, space, minFreeBytes, worries: worriesOf(folder),
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
     })
   } catch (error) {

@@ -50,6 +50,7 @@ export interface OpenParts {
   readonly nextKey: number
   readonly hotJournalBytes: number
   readonly minFreeBytes: number
+  readonly worries: readonly string[]
 }
 
 export class LmdbStore implements Store {
@@ -94,6 +95,10 @@ export class LmdbStore implements Store {
 
   get isBroken(): boolean {
     return this.#failure !== undefined
+  }
+
+  get worries(): readonly string[] {
+    return this.#parts.worries
   }
 
   newRunKey(): RunKey {
