@@ -73,7 +73,7 @@ t.test('a disk that somebody else fills up: work waits, and goes on when there i
   rmSync(filler)
   await until('it goes on', () => steps() > paused + 100)
   t.equal(logger.lines.filter(({ fields }) => fields['event'] === 'store-recovered').length, 1)
-  await troupe.close()
+  await troupe.close({ mode: 'abandon' })
 })
 
 t.test('a file with no place left for a reader', async t => {
