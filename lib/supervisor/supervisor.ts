@@ -42,7 +42,7 @@ export interface SupervisorDependencies {
 
 /** Runs recovered, and queue places read, in one commit. */
 const RECOVERY_PAGE = 1000
-/** Refusals between two lines of the log, once they come at the longest delay. */
+/** Refusals between two errors in the log, once they come at the longest delay; the others are for debugging. */
 const REFUSALS_A_LINE = 12
 /** Closing with a store that refuses: how often the last commit is tried. */
 const LAST_COMMIT_TRIES = 3
@@ -236,9 +236,9 @@ export class Supervisor {
       void this.stopNow().then(failed, failed)
       return
     }
-    // While it goes on, once a minute will do.
-    if (retryMs === LONGEST_RETRY_MS && attempt % REFUSALS_A_LINE !== 0) return
-    this.#log('error', { event: 'commit-refused', attempt, retryMs, error },
+    // While it goes on, once a minute is loud enough.
+    const level = retryMs === LONGEST_RETRY_MS && attempt % REFUSALS_A_LINE !== 0 ? 'debug' : 'error'
+    this.#log(level, { event: 'commit-refused', attempt, retryMs, error },
       `The store refused a commit (${String(error)}); nothing is acknowledged meanwhile, and it is tried again in ${retryMs} ms.`)
   }
 
