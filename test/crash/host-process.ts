@@ -9,6 +9,7 @@ export interface Host {
   readonly ended: Promise<number | NodeJS.Signals | null>
   readonly isOver: () => boolean
   kill(): void
+  signal(name: NodeJS.Signals): void
 }
 
 /**
@@ -25,5 +26,5 @@ export function spawnHost(file: string, args: readonly string[], env: NodeJS.Pro
     isOver = true
     return child.signalCode ?? child.exitCode
   })
-  return { ended, text: () => text, isOver: () => isOver, kill: () => { child.kill('SIGKILL') } }
+  return { ended, text: () => text, isOver: () => isOver, kill: () => { child.kill('SIGKILL') }, signal: name => { child.kill(name) } }
 }
