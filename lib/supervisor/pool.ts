@@ -10,6 +10,7 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import { WorkflowModuleError } from '../errors.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
@@ -26,6 +27,8 @@ import { EncodedRefusal } from './refusal.ts'
 const END_AGAIN_MS = 500
 /** A thread whose modules did not load is replaced after this. */
 const BOOT_AGAIN_MS = 1000
+/** Threads that may end while the pool is started: each is replaced. Then it is their modules that end them. */
+const MOST_BOOT_DEATHS = 3
 
 export interface PoolOptions {
   readonly threads: number
@@ -119,24 +122,23 @@ export class ThreadPool {
 
   /**
    * Boots all threads and resolves with the workflows that their modules define.
-   * @throws EncodedRefusal of WorkflowModuleError when a module does not load
+   * @throws WorkflowModuleError, or an EncodedRefusal of one, when a module does not load
    */
   async start(): Promise<readonly WorkflowReport[]> {
-    const boots: Promise<readonly WorkflowReport[]>[] = []
-    await new Promise<void>(resolve => {
-      this.#piscina.on('workerCreate', (info: { readonly id: number }) => {
-        const booted = this.#boot(info.id)
-        if (boots.length === this.#options.threads) {
-          booted.catch((error: unknown) => { this.#bootFailed(info.id, error) })
-          return
-        }
-        booted.catch(() => {}) // awaited below
-        boots.push(booted)
-        if (boots.length === this.#options.threads) resolve()
+    const { threads, modules } = this.#options
+    let booted = 0
+    let deaths = 0
+    return new Promise((resolve, reject) => {
+      this.#piscina.on('workerCreate', ({ id }: { readonly id: number }) => {
+        this.#boot(id).then(workflows => {
+          if (++booted === threads) resolve(workflows)
+        }, (error: unknown) => {
+          if (booted >= threads) this.#bootFailed(id, error)
+          else if (error instanceof EncodedRefusal) reject(error)
+          else if (++deaths > MOST_BOOT_DEATHS) reject(new WorkflowModuleError({ module: modules.join('", "'), problem: `could not be loaded: ${messageOf(error)}`, cause: error }))
+        })
       })
     })
-    const [workflows] = await Promise.all(boots)
-    return workflows ?? []
   }
 
   /** Threads that take actors, with how many each has. */
@@ -368,6 +370,10 @@ export class ThreadPool {
 
 function threadOf(task: object): number | undefined {
   return (task as { readonly [Piscina.queueOptionsSymbol]?: { readonly threadId: number } })[Piscina.queueOptionsSymbol]?.threadId
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function describeEnd(thread: Thread, code: number): string {

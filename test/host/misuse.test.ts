@@ -7,7 +7,7 @@ import {
 } from 'troupe'
 import type { RunFilter, TroupeOptions } from 'troupe'
 import { workflow } from 'troupe/workflow'
-import { openTroupe, rejection, storeFolder, storeImage, until } from '../harness.ts'
+import { openTroupe, recordingLogger, rejection, storeFolder, storeImage, until } from '../harness.ts'
 import { doubled, echo, failing, sleeper } from '../fixtures/host/plain.js'
 
 const fixture = (name: string): URL => new URL(`../fixtures/host/${name}.js`, import.meta.url)
@@ -193,6 +193,7 @@ t.test('a module that is missing, or throws at load, or defines a name twice, is
     [[fixture('plain'), missing], missing, /could not be loaded/],
     [fixture('throws-at-load'), fixture('throws-at-load'), /does not want to be loaded/],
     [fixture('throws-null-at-load'), fixture('throws-null-at-load'), /could not be loaded: null/],
+    [fixture('exits-at-load'), fixture('exits-at-load'), /could not be loaded.*code: 9/],
     [fixture('defines-twice'), fixture('defines-twice'), /"twice"/],
     [[fixture('plain'), fixture('twin')], fixture('twin'), /"doubled"/],
   ]
@@ -201,13 +202,22 @@ t.test('a module that is missing, or throws at load, or defines a name twice, is
   const image = await storeImage(before)
   await before.close()
   for (const [workflows, module, problem] of bad) {
-    const error = await rejection(Troupe.open({ store, workflows, threads: 2 }))
+    const error = await rejection(Troupe.open({ store, workflows, threads: 2, logger: recordingLogger() }))
     if (!(error instanceof WorkflowModuleError)) return t.fail('another error', { error })
     t.equal(error.code, 'TROUPE_WORKFLOW_MODULE')
     t.match(error.message, problem)
     t.match(error.message, module.href)
   }
   t.same(await storeImage(await openTroupe(t, { workflows: fixture('plain'), store })), image)
+})
+
+t.test('a thread that ends while its modules are loaded is replaced, as long as that is not the rule', async t => {
+  const store = storeFolder(t)
+  process.env['EXITS_ONCE'] = `${store}.exited`
+  t.teardown(() => { delete process.env['EXITS_ONCE'] })
+  const opened = await openTroupe(t, { workflows: fixture('exits-at-load'), store, threads: 2 })
+  t.ok(existsSync(`${store}.exited`))
+  t.equal(await (await opened.start('late', [])).result(), 'loaded')
 })
 
 t.test('a failed open() of a new store leaves none that cannot be opened', async t => {

@@ -8,7 +8,7 @@ import type { Chance } from '../chance.ts'
 import { spawnHost } from '../crash/host-process.ts'
 import type { Host } from '../crash/host-process.ts'
 import type { Line } from '../fixtures/torture/log.ts'
-import { give } from '../fixtures/torture/orders.ts'
+import { give, takeBack } from '../fixtures/torture/orders.ts'
 import { Checker } from './checker.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/torture/host.js', import.meta.url))
@@ -132,6 +132,7 @@ class Campaign {
 
   #spawn(...mode: readonly string[]): Host {
     this.#boot++
+    for (const order of ['thread', 'supervisor'] as const) takeBack(this.#options.folder, order) // given to the one before
     writeFileSync(join(this.#options.folder, 'carried.json'), JSON.stringify(this.#checker.carried))
     const args = [String((this.#options.seed + this.#boot * 104_729) >>> 0), ...mode]
     return spawnHost(HOST, args, { TORTURE_LOG: this.#log, TORTURE_BOOT: String(this.#boot), TORTURE_FOLDER: this.#options.folder })
