@@ -20,8 +20,9 @@ export interface LinkListener {
 
 export type OpenLink = (options: SupervisorOptions, listener: LinkListener) => SupervisorLink
 
-/** How long the end of the process waits for the store to be closed. */
+/** How long the end of the process waits for the store to be closed, and then for the threads to end. */
 const EXIT_WAIT_MS = 2000
+const THREADS_WAIT_MS = 6000
 
 /**
  * Starts a supervisor's thread. When the process ends while it works, the exit hook waits until it has closed the store:
@@ -58,15 +59,19 @@ function waitUntilClosed(state: Int32Array, worker: Worker | undefined, warn: (m
   if (Atomics.load(state, CONTROL.state) === CONTROL_STATE.closed || worker === undefined) return
   Atomics.store(state, CONTROL.stop, 1)
   worker.postMessage('stop')
-  const deadline = monotonicMs() + EXIT_WAIT_MS
-  for (;;) {
+  let deadline = monotonicMs() + EXIT_WAIT_MS
+  for (let before: number = CONTROL_STATE.open; ;) {
     const now = Atomics.load(state, CONTROL.state)
     if (now === CONTROL_STATE.closed) return
+    if (now === CONTROL_STATE.ending && before !== now) deadline = monotonicMs() + THREADS_WAIT_MS
+    before = now
     const leftMs = deadline - monotonicMs()
-    if (leftMs <= 0) break
+    if (leftMs <= 0 || now === CONTROL_STATE.stuck) break
     Atomics.wait(state, CONTROL.state, now, leftMs)
   }
   // The store survives a kill; a hang would need a person.
-  warn(`The store was not closed within ${EXIT_WAIT_MS} ms of the end of the process; the process is killed, and nothing acknowledged is lost.`)
+  const isStoreOpen = Atomics.load(state, CONTROL.state) === CONTROL_STATE.open
+  warn(isStoreOpen ? `The store was not closed within ${EXIT_WAIT_MS} ms of the end of the process; the process is killed, and nothing acknowledged is lost.`
+    : 'A step is in native code that does not return, so that the process cannot end by itself; it is killed, and nothing acknowledged is lost.')
   process.kill(process.pid, 'SIGKILL')
 }

@@ -167,6 +167,10 @@ export class SupervisorProxy {
         this.#failure = decodeError(message.error)
         this.#isStoreBroken = message.isStoreBroken
         return
+      case 'threads-left':
+        this.#link?.setRef(false)
+        this.#onEnd?.()
+        return
       case 'reply':
         (this.#take(message.requestId)?.resolve as ((value: unknown) => void) | undefined)?.(message.value)
         return

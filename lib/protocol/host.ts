@@ -143,6 +143,8 @@ export type HostMessage =
 export type SupervisorMessage =
   /** Its last word: it cannot go on. Another one may open the store anew, but not where the store itself has failed: that is for the host to decide. */
   | { readonly type: 'supervisor-failed', readonly error: Encoded, readonly isStoreBroken: boolean }
+  /** Its last word: its store is closed, and it lives on only because a thread of its is in native code that does not return. */
+  | { readonly type: 'threads-left' }
   | { readonly type: 'opened', readonly workflows: readonly string[] }
   | { readonly type: 'open-failed', readonly error: Encoded }
   | { readonly type: 'reply', readonly requestId: number, readonly value: HostReplies[keyof HostReplies] }
@@ -151,5 +153,6 @@ export type SupervisorMessage =
 
 /** Places in the control array that host and supervisor share. */
 export const CONTROL = { stop: 0, state: 1 } as const
-export const CONTROL_STATE = { boot: 0, open: 1, closed: 2 } as const
+/** 'ending': the store is closed, and the threads are being ended; 'stuck': some of them could not be. */
+export const CONTROL_STATE = { boot: 0, open: 1, closed: 2, ending: 3, stuck: 4 } as const
 export const CONTROL_BYTES = 8

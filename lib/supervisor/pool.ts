@@ -100,6 +100,7 @@ export class ThreadPool {
   readonly #dirty = new Set<Thread>()
   #flushScheduled = false
   #destroyed = false
+  #destroying: Promise<void> | undefined
 
   constructor(options: PoolOptions, listener: PoolListener) {
     this.#options = options
@@ -240,7 +241,11 @@ export class ThreadPool {
   }
 
   /** Ends all threads; nothing is reported any more. */
-  async destroy(): Promise<void> {
+  destroy(): Promise<void> {
+    return this.#destroying ??= this.#destroy()
+  }
+
+  async #destroy(): Promise<void> {
     this.#destroyed = true
     for (const thread of this.#threads.values()) {
       thread.ended = true

@@ -44,6 +44,8 @@ export interface SupervisorDependencies {
 const RECOVERY_PAGE = 1000
 /** Refusals between two errors in the log, once they come at the longest delay; the others are for debugging. */
 const REFUSALS_A_LINE = 12
+/** How long closing waits for the threads to end: JavaScript does so at once. */
+const END_THREADS_MS = 5000
 /** Closing with a store that refuses: how often the last commit is tried. */
 const LAST_COMMIT_TRIES = 3
 
@@ -55,7 +57,7 @@ export class Supervisor {
   readonly #door: Door
   readonly #watch: Watch
   readonly #delays: RecordableHistogram = createHistogram()
-  #closing: Promise<void> | undefined
+  #closing: Promise<'threads-ended' | 'threads-left'> | undefined
 
   /**
    * Opens the store, boots the threads, recovers unfinished runs.
@@ -163,7 +165,7 @@ export class Supervisor {
   }
 
   /** In reverse order of start: admission, actors, timers, commits flushed, store closed. */
-  close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+  close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<'threads-ended' | 'threads-left'> {
     return this.#closing ??= this.#close(mode, timeoutMs)
   }
 
@@ -175,7 +177,21 @@ export class Supervisor {
     await this.#store.close()
   }
 
-  async #close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> {
+  /** Native code that does not return cannot be ended: after a while its thread is left to itself. */
+  endThreads(): Promise<'threads-ended' | 'threads-left'> {
+    return new Promise((resolve, reject) => {
+      const patience = setTimeout(() => {
+        this.#log('warn', { event: 'threads-left' }, 'A step is in native code that does not return; its thread could not be ended, and goes on until the call returns or the process ends.')
+        resolve('threads-left')
+      }, END_THREADS_MS)
+      this.#parts.pool.destroy().then(() => {
+        clearTimeout(patience)
+        resolve('threads-ended')
+      }, reject)
+    })
+  }
+
+  async #close(mode: 'drain' | 'abandon', timeoutMs: number): Promise<'threads-ended' | 'threads-left'> {
     const { commits, pool, timers, clock } = this.#parts
     this.#shell.admission.close()
     this.#door.close()
@@ -190,12 +206,13 @@ export class Supervisor {
     }
     pool.drain()
     this.#watch.stop()
-    await pool.destroy()
+    const ended = await this.endThreads()
     timers.stop()
     this.#shell.abandonAll()
     for (let tries = 0; tries < LAST_COMMIT_TRIES && !commits.commit(); tries++) { /* refused: it was logged */ }
     commits.stop()
     await this.#store.close()
+    return ended
   }
 
   /** From indexes, not by reading every run: what ran goes back to the queue, and the queue is as it was. */

@@ -41,7 +41,7 @@ export async function runSupervisorThread(
     // While lmdb is being opened nothing is closed yet: openStore sees the order, and 'closed' is said below.
     if (isClosed || store === undefined) return
     isClosed = true
-    void Promise.resolve(supervisor === undefined ? store.close() : supervisor.stopNow()).finally(() => { setState(CONTROL_STATE.closed) })
+    void stopNow(store, supervisor, setState).then(setState, () => { setState(CONTROL_STATE.closed) })
   }
   const openStore = async (options: SupervisorOptions): Promise<Store> => {
     const opened = await dependencies.openStore(options)
@@ -65,10 +65,11 @@ export async function runSupervisorThread(
     }
   })
   const close = async (requestId: number, mode: 'drain' | 'abandon', timeoutMs: number): Promise<void> => {
-    await supervisor?.close(mode, timeoutMs)
+    const ended = await supervisor?.close(mode, timeoutMs)
     isClosed = true
-    setState(CONTROL_STATE.closed)
+    setState(ended === 'threads-left' ? CONTROL_STATE.stuck : CONTROL_STATE.closed)
     out.send({ type: 'reply', requestId, value: undefined })
+    if (ended === 'threads-left') out.send({ type: 'threads-left' })
     out.flush()
     port.close() // nothing holds the thread any more
   }
@@ -87,6 +88,18 @@ export async function runSupervisorThread(
   setState(CONTROL_STATE.open)
   out.send({ type: 'opened', workflows: supervisor.workflows })
   for (const message of early) supervisor.receive(message)
+}
+
+/** Gives the state that the host is to know at the end. */
+async function stopNow(store: Store, supervisor: Supervisor | undefined, setState: (state: number) => void): Promise<number> {
+  if (supervisor === undefined) {
+    await store.close()
+    return CONTROL_STATE.closed
+  }
+  await supervisor.stopNow()
+  setState(CONTROL_STATE.ending)
+  // The process ends only when all threads have: where one cannot, the host has to know.
+  return await supervisor.endThreads() === 'threads-left' ? CONTROL_STATE.stuck : CONTROL_STATE.closed
 }
 
 /** Everything of one turn in one message. */
