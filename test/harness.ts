@@ -7,6 +7,7 @@ import type { WorkerOptions } from 'node:worker_threads'
 import type { Test } from 'tap'
 import { Troupe } from 'troupe'
 import type { Logger, RunInfo, TroupeOptions } from 'troupe'
+import { isInMemory, linkToStore } from './harness-inline.ts'
 
 /**
  * tap's loaders are for the process of a test. Inherited by worker threads they make opening a Troupe some ten times slower
@@ -50,7 +51,8 @@ export type OpenOptions = Pick<TroupeOptions, 'workflows'> & Partial<TroupeOptio
  */
 export async function openTroupe(t: Test, options: OpenOptions): Promise<Troupe> {
   const store = options.store ?? storeFolder(t)
-  const troupe = await Troupe.open({ threads: 2, durability: 'process-crash', logger: recordingLogger(), ...options, store })
+  const all = { threads: 2, durability: 'process-crash', logger: recordingLogger(), ...options, store } as const
+  const troupe = isInMemory() ? await Troupe.openOver(all, linkToStore()) : await Troupe.open(all)
   t.teardown(() => troupe.close({ mode: 'abandon' }))
   return troupe
 }

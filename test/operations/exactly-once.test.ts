@@ -8,6 +8,7 @@ import { openTroupe, until } from '../harness.ts'
 import { spawnHost } from '../crash/host-process.ts'
 import { HOPS } from '../fixtures/operations/exchange.js'
 import type { Op } from '../fixtures/operations/script.ts'
+import { isInMemory } from '../harness-inline.ts'
 import { openScripts } from './troupes.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/operations/exchange-host.js', import.meta.url))
@@ -29,7 +30,8 @@ t.test('a message is delivered once though its sender dies at, before or after t
   t.ok((await sender.info()).crashes > 0)
 })
 
-t.test(`messages between runs, and from a host that repeats itself, come once and in order over ${BOOTS} kills of the process`, async t => {
+// What is in memory dies with its process.
+if (!isInMemory()) t.test(`messages between runs, and from a host that repeats itself, come once and in order over ${BOOTS} kills of the process`, async t => {
   const chance = chanceOf(seedOf(t))
   const store = join(t.testdir({}), 'store')
   for (let boot = 0; boot < BOOTS; boot++) {

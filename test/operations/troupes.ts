@@ -5,7 +5,7 @@ import { Troupe } from 'troupe'
 import type { RunHandle, StartOptions, TroupeOptions } from 'troupe'
 import type { Came, Op } from '../fixtures/operations/script.ts'
 import { openTroupe, recordingLogger, until } from '../harness.ts'
-import { inlineLink } from '../harness-inline.ts'
+import { linkToStore } from '../harness-inline.ts'
 import type { ManualClock } from '../manual-clock.ts'
 
 export const SCRIPT = new URL('../fixtures/operations/script.js', import.meta.url)
@@ -41,7 +41,7 @@ async function over(t: Test, folder: string, options: Partial<TroupeOptions>): P
 
 /** With time that the test turns by hand. */
 export async function openAt(t: Test, store: string, clock: ManualClock): Promise<Troupe> {
-  const troupe = await Troupe.openOver({ store, workflows: SCRIPT, threads: 1, durability: 'process-crash', logger: recordingLogger() }, inlineLink({ clock }))
+  const troupe = await Troupe.openOver({ store, workflows: SCRIPT, threads: 1, durability: 'process-crash', logger: recordingLogger() }, linkToStore({ clock }))
   t.teardown(() => troupe.close({ mode: 'abandon' }))
   return troupe
 }
