@@ -2,7 +2,7 @@
  * What is known of a worker thread from outside: whether it answers, whose code has it, and how much memory it holds. A thread whose code
  * does not yield can say nothing of that itself.
  */
-import type { Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import type { RunKey } from '../model/run.ts'
 import { Presence } from '../protocol/presence.ts'
 import type { Holder } from '../protocol/presence.ts'
@@ -44,6 +44,8 @@ export interface PulseParts {
 interface Measurable {
   getHeapStatistics?(): Promise<{ readonly external_memory?: number }>
 }
+
+export const MEASURES_FROM_OUTSIDE = 'getHeapStatistics' in Worker.prototype
 
 export class Pulse {
   readonly presence = new Presence()
@@ -128,11 +130,9 @@ export class Pulse {
     return this.silentMs > 0
   }
 
-  /** Measures what it holds outside its heap while it does not answer, where this version of node can. */
-  measureFromOutside(): boolean {
+  /** Measures what it holds outside its heap while it does not answer. */
+  measureFromOutside(): void {
     const worker: Measurable = this.#parts.worker
-    if (worker.getHeapStatistics === undefined) return false
-    worker.getHeapStatistics().then(({ external_memory: bytes }) => { if (bytes !== undefined) this.bufferBytes = bytes }, () => {})
-    return true
+    worker.getHeapStatistics?.().then(({ external_memory: bytes }) => { if (bytes !== undefined) this.bufferBytes = bytes }, () => {})
   }
 }

@@ -130,7 +130,8 @@ export class Shell implements AdmissionHost {
     for (const state of hit) {
       const named = culprit?.key === state.meta.key && culprit.incarnation === state.progress.incarnation ? culprit.index : undefined
       this.respawns++
-      this.hear(state, { type: 'thread-ended', alone, culprit: named, problem, deliberate, ...concernOf(sentence, state.meta.key, state.progress.incarnation) })
+      const isAnothers = culprit !== undefined && culprit.key !== state.meta.key
+      this.hear(state, { type: 'thread-ended', alone: alone && !isAnothers, culprit: named, problem, deliberate, ...concernOf(sentence, state.meta.key, state.progress.incarnation) })
     }
     this.admission.release(threadId)
     this.children.threadEnded(threadId)

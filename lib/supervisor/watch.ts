@@ -7,6 +7,7 @@ import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import { anonymousBytes, monotonicMs } from '../system.ts'
 import type { Pool } from './pool.ts'
+import { MEASURES_FROM_OUTSIDE } from './pulse.ts'
 import type { Pulse, Sentence } from './pulse.ts'
 import type { Runs } from './runs.ts'
 import type { RunState } from './state.ts'
@@ -94,7 +95,7 @@ export class Watch {
   #wake(): void {
     if (this.#timer !== undefined || this.#stopped) return
     this.#lookedMs = monotonicMs()
-    this.#processBytes = anonymousBytes()
+    this.#processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
     this.#lookIn(LOOK_EVERY_MS)
   }
 
@@ -107,7 +108,7 @@ export class Watch {
     // While this thread itself stood still it heard nothing: that is nobody else's silence.
     const passedMs = Math.min(nowMs - this.#lookedMs, 2 * plannedMs)
     this.#lookedMs = nowMs
-    const processBytes = anonymousBytes()
+    const processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
     const silent: Watched[] = []
     let isNeeded = this.#isAnybodyAtWork()
     for (const watched of this.#watched.values()) {
@@ -234,10 +235,10 @@ export class Watch {
       if (pulse.endingMs !== undefined || pulse.actors === 0) continue
       if (pulse.bufferBytes > bound) this.#endHoarder(pulse, pulse.bufferBytes, () => true)
     }
-    // The one that fell silent last first: what the process grew by since is the least.
-    const measured = silent.filter(({ pulse }) => pulse.endingMs === undefined && !pulse.measureFromOutside()).sort((a, b) => a.pulse.silentMs - b.pulse.silentMs)
+    if (MEASURES_FROM_OUTSIDE) for (const { pulse } of silent) pulse.measureFromOutside()
     if (processBytes === undefined) return
-    for (const { pulse, silence } of measured) {
+    // The one that fell silent last first: what the process grew by since is the least.
+    for (const { pulse, silence } of silent.filter(({ pulse }) => pulse.endingMs === undefined).sort((a, b) => a.pulse.silentMs - b.pulse.silentMs)) {
       const before = silence?.processBytes
       if (before === undefined || pulse.bufferBytes + processBytes - before <= bound) continue
       if (!pulse.isSilentIndeed()) continue

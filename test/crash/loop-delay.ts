@@ -1,51 +1,60 @@
-/** How long the event loop of a thread stood still: of its own doing, not because a loaded machine gave it no processor. */
+/**
+ * How long the event loop of this thread was not to be reached, in two measures, because tests run on loaded machines: for how long it computed without
+ * a pause, in its own processor time, which others do not lengthen; and for how long it stood still in all, less the time in which it was ready and had
+ * no processor, and less what a thread that does nothing lost meanwhile (a machine that stands still, memory that all threads take and give back).
+ */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 
 const EVERY_MS = 5
 
-/** Milliseconds for which this thread has been ready to run and had no processor; 0 where the system does not tell. */
-function starvedMs(): number {
+export interface LoopDelay {
+  readonly computedMs: number
+  readonly stillMs: number
+}
+
+/** Milliseconds for which this thread has had a processor, and for which it has waited for one; 0 where the system does not tell. */
+function processorTime(): readonly [number, number] {
   try {
-    return Number(readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')[1]) / 1e6
+    const [ran, waited] = readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ')
+    return [Number(ran) / 1e6, Number(waited) / 1e6]
   } catch {
-    return 0
+    return [0, 0]
   }
 }
 
-/** Begins to measure this thread; the function it gives stops that and tells the longest time. */
-export function loopDelay(): () => number {
-  let longestMs = 0
+/** Begins to measure this thread; the function it gives stops that and tells the longest times. */
+export function loopDelay(): () => LoopDelay {
+  let [computedMs, stillMs] = [0, 0]
   let lastMs = performance.now()
-  let lastStarvedMs = starvedMs()
+  let [lastRan, lastWaited] = processorTime()
   const look = (): void => {
     const nowMs = performance.now()
-    const nowStarvedMs = starvedMs()
-    longestMs = Math.max(longestMs, nowMs - lastMs - EVERY_MS - (nowStarvedMs - lastStarvedMs))
+    const [ran, waited] = processorTime()
+    computedMs = Math.max(computedMs, ran - lastRan)
+    stillMs = Math.max(stillMs, nowMs - lastMs - EVERY_MS - (waited - lastWaited))
     lastMs = nowMs
-    lastStarvedMs = nowStarvedMs
+    lastRan = ran
+    lastWaited = waited
   }
   const timer = setInterval(look, EVERY_MS)
   return () => {
     look()
     clearInterval(timer)
-    return longestMs
+    return { computedMs, stillMs }
   }
 }
 
-/**
- * The same, less what a thread of the same process that does nothing lost meanwhile: what holds up both (a machine that stands still, memory that is
- * taken and given back by all) is not the doing of this thread.
- */
-export async function ownLoopDelay(): Promise<() => Promise<number>> {
+/** The same, beside a thread that does nothing. */
+export async function ownLoopDelay(): Promise<() => Promise<LoopDelay>> {
   const control = new Worker(new URL('../fixtures/ticking.js', import.meta.url), { execArgv: [] })
   await once(control, 'message')
-  const longestMs = loopDelay()
+  const delay = loopDelay()
   return async () => {
-    const ownMs = longestMs()
+    const { computedMs, stillMs } = delay()
     control.postMessage('how long?')
-    const [controlMs] = await once(control, 'message') as [number]
-    return ownMs - controlMs
+    const [others] = await once(control, 'message') as [LoopDelay]
+    return { computedMs, stillMs: stillMs - others.stillMs }
   }
 }
