@@ -125,7 +125,7 @@ export function notAStore(folder: string, problem: string, advice?: string): Sto
 export function readError(folder: string, error: unknown): unknown {
   if (error instanceof TroupeError || !(error instanceof Error)) return error
   const { message } = error
-  if (/^MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|VERSION_MISMATCH|INCOMPATIBLE|BAD_VALSIZE|CRYPTO_FAIL)/.test(message)) {
+  if (/^MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|VERSION_MISMATCH|INCOMPATIBLE|BAD_VALSIZE|CRYPTO_FAIL)|^Invalid key size/.test(message)) {
     return new StoreFormatError({ what: `store "${folder}"`, problem: `is damaged (${message})`, cause: error })
   }
   const { code } = error as NodeJS.ErrnoException | { readonly code?: number }
