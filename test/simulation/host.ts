@@ -16,6 +16,10 @@ export const ROOTS = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7']
 const MOST_RUNS = 30
 const FINISHED: readonly FinishedStatus[] = ['succeeded', 'failed', 'cancelled', 'quarantined']
 
+const UNDONE_BY: { readonly [type in Asked['type']]?: Asked['type'] } = {
+  'cancel-run': 'resume-run', 'set-schedule': 'remove-schedule', 'start-runs': 'prune-runs', 'fork-run': 'prune-runs',
+}
+
 /** Of each queue alone, so that a bound never becomes narrower than what is at work. */
 export const QUEUE_BOUNDS: Readonly<Record<typeof QUEUES[number], QueueBounds>> = {
   narrow: { concurrency: 2 },
@@ -40,6 +44,8 @@ export class SimulatedHost {
   readonly #unanswered = new Map<number, Asked>()
   /** Runs whose start was acknowledged, and that were not pruned since. */
   readonly promised = new Set<string>()
+  /** Requests that later ones may undo in the same turn: what is in the store when they are answered tells nothing. */
+  readonly #undone = new Set<number>()
   #nextRequest = 1
   #forks = 0
 
@@ -54,6 +60,7 @@ export class SimulatedHost {
 
   ask(request: Asked): void {
     const requestId = this.#nextRequest++
+    for (const [id, earlier] of this.#unanswered) if (UNDONE_BY[earlier.type] === request.type) this.#undone.add(id)
     this.#unanswered.set(requestId, request)
     this.#parts.send({ type: 'request', requestId, request })
   }
@@ -137,9 +144,7 @@ export class SimulatedHost {
     const request = 'requestId' in message ? this.#unanswered.get(message.requestId) : undefined
     if (message.type === 'refusal') this.#checkRefusal(message.error, request)
     if (message.type !== 'reply' || request === undefined) return
-    // What was asked for in the same turn may have undone it.
-    const undoing = { 'cancel-run': 'resume-run', 'set-schedule': 'remove-schedule', 'start-runs': 'prune-runs', 'fork-run': 'prune-runs' }[request.type as string]
-    if (this.unanswered.some(({ type }) => type === undoing)) return
+    if (this.#undone.has(message.requestId)) return
     for (const problem of undurable(request, message.value, this.#parts.store)) this.#parts.wrong(`${request.type} was acknowledged, but ${problem} (G8)`)
   }
 

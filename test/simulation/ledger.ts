@@ -1,7 +1,6 @@
 /** What the code of simulated runs has seen and done, held against the store: G1, G4, G5 and G7. */
 import { readEntryHead } from '../../lib/codec/entry.ts'
 import { decodeWait } from '../../lib/codec/wait.ts'
-import { StepTimeoutError } from '../../lib/errors.ts'
 import type { Store } from '../../lib/store/contract.ts'
 import type { CurrentRun, CurrentStep } from '../../lib/workflow/index.ts'
 import type { StepPlan } from './language.ts'
@@ -18,6 +17,8 @@ interface Execution {
   readonly incarnation: number
   readonly thread: SimulatedThread
   readonly step: CurrentStep
+  /** From then on nobody waits for its code any more. */
+  readonly timesOutAtMs: number
 }
 
 export class Ledger {
@@ -108,9 +109,10 @@ export class Ledger {
     if (attempt !== failed + 1) wrong(`${failed} attempts are recorded (G4)`)
     if (wait?.type === 'retry' && (wait.dueAtMs ?? Infinity) > this.#schedule.latestMs) wrong(`it is due at ${wait.dueAtMs} (G4)`)
     if (attempt > mostAttempts(plan)) wrong('its policy allows no such attempt')
-    const others = [...this.#executions.get(id) ?? []].filter(other => other.thread.owner.alive && !(other.step.signal.reason instanceof StepTimeoutError))
+    const timesOutAtMs = this.#schedule.passedMs + (plan.timeoutSeconds ?? Infinity) * 1000
+    const others = [...this.#executions.get(id) ?? []].filter(other => other.thread.owner.alive && this.#schedule.passedMs < other.timesOutAtMs)
     for (const other of others) if (other.incarnation !== incarnation) wrong(`code of its life ${other.incarnation} still runs (G5)`)
-    this.#executions.set(id, new Set([...others, { incarnation, thread, step }]))
+    this.#executions.set(id, new Set([...others, { incarnation, thread, step, timesOutAtMs }]))
     return `${name} #${this.executed}`
   }
 
