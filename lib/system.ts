@@ -6,6 +6,8 @@ import { uuidv7 } from './model/ids.ts'
 
 /** The longest delay setTimeout takes; a longer one would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+/** Who waits for an instant looks at the clock at least this often: it may be set, and timeouts stand still while the machine sleeps. */
+const LOOK_EVERY_MS = 60_000
 
 /** Where a test keeps the time of its own clock; undefined: the machine's counts. */
 let sharedTime: BigInt64Array | undefined
@@ -19,18 +21,22 @@ export const systemClock: Clock = {
   nowMs: () => sharedTime === undefined ? Date.now() : Number(Atomics.load(sharedTime, 0)),
   random: () => Math.random(),
   schedule: (delayMs, callback) => {
-    const dueAtMs = Date.now() + delayMs
-    let timeout: NodeJS.Timeout
-    const arm = (): void => {
-      // A timeout may fire a millisecond early by this clock, and the clock may have been set back: look again.
-      const leftMs = dueAtMs - Date.now()
-      if (leftMs <= 0) callback()
-      else timeout = setTimeout(arm, Math.min(Math.ceil(leftMs), LONGEST_TIMEOUT_MS))
-    }
-    timeout = setTimeout(arm, Math.min(Math.max(Math.ceil(delayMs), 0), LONGEST_TIMEOUT_MS))
-    return { cancel: () => { clearTimeout(timeout) } } satisfies Alarm
+    const dueMs = monotonicMs() + delayMs
+    return watch(() => dueMs - monotonicMs(), LONGEST_TIMEOUT_MS, callback)
   },
+  scheduleAt: (dueAtMs, callback) => watch(() => dueAtMs - Date.now(), LOOK_EVERY_MS, callback),
   soon: callback => { setImmediate(callback) },
+}
+
+/** A timeout may fire a little early by either clock: whenever one does, what is left is asked for again. */
+function watch(leftMs: () => number, longestMs: number, callback: () => void): Alarm {
+  const arm = (ms: number): NodeJS.Timeout => setTimeout(() => {
+    const left = leftMs()
+    if (left <= 0) callback()
+    else timeout = arm(left)
+  }, Math.min(Math.max(Math.ceil(ms), 0), longestMs))
+  let timeout = arm(leftMs())
+  return { cancel: () => { clearTimeout(timeout) } }
 }
 
 /** Milliseconds from some fixed moment; never set back. For measuring, not for telling the time. */

@@ -4,8 +4,10 @@ export interface Clock {
   nowMs(): number
   /** A number in [0, 1). */
   random(): number
-  /** Calls back once, not before `delayMs` have passed. A delay of any length works. */
+  /** Calls back once, when `delayMs` have passed, whatever the clock is set to meanwhile. A delay of any length works. */
   schedule(delayMs: number, callback: () => void): Alarm
+  /** Calls back once, when the clock says so: soon after, also where it was set or its machine slept. */
+  scheduleAt(dueAtMs: number, callback: () => void): Alarm
   /** Calls back in a turn of its own, after all that this turn has set off. */
   soon(callback: () => void): void
 }

@@ -227,7 +227,7 @@ export class Shell implements AdmissionHost {
     const atMs = this.#parts.queues.nextStartAtMs(queue)
     if (atMs === undefined || this.#rateAlarms.has(queue)) return
     this.#rateAlarms.add(queue)
-    this.later(Math.max(1, atMs - this.#parts.clock.nowMs()), () => {
+    this.at(atMs, () => {
       this.#rateAlarms.delete(queue)
       this.#parts.commits.schedule()
       this.#awaitRate(queue)
@@ -356,8 +356,17 @@ export class Shell implements AdmissionHost {
 
   /** Calls back after a while, unless the supervisor is closed before: an alarm that is left would hold its thread. */
   later(delayMs: number, call: () => void): () => void {
+    return this.#callBack(ring => this.#parts.clock.schedule(delayMs, ring), call)
+  }
+
+  /** The same, when the clock says so. */
+  at(atMs: number, call: () => void): () => void {
+    return this.#callBack(ring => this.#parts.clock.scheduleAt(atMs, ring), call)
+  }
+
+  #callBack(set: (ring: () => void) => Alarm, call: () => void): () => void {
     if (this.#stopped) return () => {}
-    const alarm = this.#parts.clock.schedule(delayMs, () => {
+    const alarm = set(() => {
       this.#alarms.delete(alarm)
       call()
     })

@@ -58,7 +58,7 @@ export class Timers {
     if (this.#stopped || nearest === undefined || (this.#alarm !== undefined && this.#alarm.dueAtMs <= nearest.dueAtMs)) return
     this.#alarm?.alarm.cancel()
     const { dueAtMs } = nearest
-    this.#alarm = { dueAtMs, alarm: this.#clock.schedule(dueAtMs - this.#clock.nowMs(), () => { this.#ring() }) }
+    this.#alarm = { dueAtMs, alarm: this.#clock.scheduleAt(dueAtMs, () => { this.#ring() }) }
   }
 
   #ring(): void {

@@ -27,7 +27,11 @@ export class HandClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): Alarm {
-    const pending = { dueAtMs: this.#nowMs + Math.max(delayMs, 0), order: this.#order++, callback }
+    return this.scheduleAt(this.#nowMs + Math.max(delayMs, 0), callback)
+  }
+
+  scheduleAt(dueAtMs: number, callback: () => void): Alarm {
+    const pending = { dueAtMs: Math.max(dueAtMs, this.#nowMs), order: this.#order++, callback }
     this.#pending.add(pending)
     return { cancel: () => { this.#pending.delete(pending) } }
   }

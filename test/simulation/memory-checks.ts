@@ -8,12 +8,11 @@ import type { RunState } from '../../lib/supervisor/state.ts'
 import { plain } from '../store/runs.ts'
 import type { Ledger } from './ledger.ts'
 import type { SimulatedPool } from './pool.ts'
-import type { Owner, Schedule } from './schedule.ts'
+import type { Schedule } from './schedule.ts'
 import { unwoken } from './store-checks.ts'
 import type { Image } from './store-checks.ts'
 
 export interface Memory {
-  readonly owner: Owner
   readonly parts: ShellParts
   readonly pool: SimulatedPool
   readonly store: Store
@@ -79,7 +78,7 @@ function differences(state: RunState, stored: StoredRun, store: Store): string[]
 
 /** Nothing is on its way and nothing is due: whoever does not move now moves only when time passes or somebody asks (I7). */
 export function stillProblems(memory: Memory, image: Image): string[] {
-  const { parts, pool, schedule, owner } = memory
+  const { parts, pool, schedule } = memory
   const problems: string[] = []
   const actors = new Map(pool.living.flatMap(thread => [...thread.actors]))
   // Code of runs that are finished, or deleted, keeps threads busy, too.
@@ -107,7 +106,7 @@ export function stillProblems(memory: Memory, image: Image): string[] {
     }
     if (state?.life.type === 'live') continue
     for (const { slot, dueAtMs } of image.timers.get(key) ?? []) {
-      const isPast = dueAtMs <= schedule.nowMs && !schedule.willRing(owner, dueAtMs)
+      const isPast = dueAtMs <= schedule.nowMs && !schedule.wasJustSet
       // Timers that ring while the store refuses are held back, and looked at again a little later.
       if (isPast && schedule.passedMs - memory.refusedAtMs > 1000 && progress.status !== 'enqueued' && progress.respawnAtMs === undefined) wrong(`timer ${slot} was due at ${dueAtMs}, and nothing came of it (I7)`)
     }

@@ -28,7 +28,8 @@ export interface Channel {
 
 interface SetAlarm {
   readonly owner: Owner
-  readonly dueMs: number
+  /** What the clock has to tell; undefined: it is a time that passes, whatever the clock tells. */
+  readonly dueAtMs: number | undefined
   readonly order: number
   /** By the clock that nobody sets. */
   ringsAtMs: number
@@ -37,6 +38,8 @@ interface SetAlarm {
 
 /** Steps for which a channel may be held up. */
 const LONGEST_HOLD = 40
+/** As long as that, in a real process. */
+const LOOK_EVERY_MS = 60_000
 const START_MS = Date.UTC(2030, 0, 1)
 
 export class Schedule {
@@ -50,7 +53,8 @@ export class Schedule {
   passedMs = 0
   latestMs = START_MS
   steps = 0
-  wasSetBack = false
+  /** When the clock was last set. */
+  jumpedAtMs = -Infinity
 
   constructor(chance: Chance) {
     this.#chance = chance
@@ -80,16 +84,20 @@ export class Schedule {
     return {
       nowMs: () => this.#wallMs,
       random: () => this.#chance.next(),
-      schedule: (delayMs, call) => this.#setAlarm(owner, delayMs, call),
+      schedule: (delayMs, call) => this.#setAlarm(owner, delayMs, undefined, call),
+      scheduleAt: (dueAtMs, call) => this.#setAlarm(owner, dueAtMs - this.#wallMs, dueAtMs, call),
       soon: call => { this.post(soon, 'a turn', call) },
     }
   }
 
-  /** Somebody sets the clock, forward or back: timeouts of the process do not notice. */
+  /** Somebody sets the clock, forward or back: timeouts do not notice, but who waits for an instant looks at it now and then. */
   jump(ms: number): void {
     this.#wallMs += ms
+    this.jumpedAtMs = this.passedMs
+    for (const alarm of this.#alarms) {
+      if (alarm.dueAtMs !== undefined) alarm.ringsAtMs = Math.min(alarm.ringsAtMs, this.passedMs + this.#chance.below(LOOK_EVERY_MS))
+    }
     this.latestMs = Math.max(this.latestMs, this.#wallMs)
-    if (ms < 0) this.wasSetBack = true
   }
 
   /** Holds a channel up for a while: what is in it comes late, and in order. */
@@ -104,13 +112,9 @@ export class Schedule {
     return this.#channels.every(({ queue }) => queue.length === 0) && !this.#alarms.some(alarm => alarm.ringsAtMs <= this.passedMs)
   }
 
-  get hasAlarms(): boolean {
-    return this.#alarms.some(({ owner }) => owner.alive)
-  }
-
-  /** Whether some alarm of this owner will ring that was set for this time or an earlier one. */
-  willRing(owner: Owner, dueMs: number): boolean {
-    return this.#alarms.some(alarm => alarm.owner === owner && alarm.dueMs <= dueMs)
+  /** The clock was set a moment ago: who waits for an instant need not have noticed yet. */
+  get wasJustSet(): boolean {
+    return this.passedMs - this.jumpedAtMs <= LOOK_EVERY_MS
   }
 
   /** The next thing to happen; undefined when there is nothing, not even an alarm. */
@@ -148,17 +152,17 @@ export class Schedule {
 
   /** As timeouts are: they count what has passed, and look at the clock when they ring. */
   #ring(alarm: SetAlarm): Happening {
-    if (this.#wallMs < alarm.dueMs) {
-      alarm.ringsAtMs = this.passedMs + alarm.dueMs - this.#wallMs
+    if (alarm.dueAtMs !== undefined && this.#wallMs < alarm.dueAtMs) {
+      alarm.ringsAtMs = this.passedMs + alarm.dueAtMs - this.#wallMs
       return { what: `${alarm.owner.name}: a timeout looks at the clock`, act: () => {} }
     }
     this.#alarms = this.#alarms.filter(other => other !== alarm)
     return { what: `${alarm.owner.name}: an alarm rings`, act: alarm.call }
   }
 
-  #setAlarm(owner: Owner, delayMs: number, call: () => void): Alarm {
+  #setAlarm(owner: Owner, delayMs: number, dueAtMs: number | undefined, call: () => void): Alarm {
     const ms = Math.max(Math.ceil(delayMs), 0)
-    const alarm: SetAlarm = { owner, dueMs: this.#wallMs + delayMs, ringsAtMs: this.passedMs + ms, order: this.#order++, call }
+    const alarm: SetAlarm = { owner, dueAtMs, ringsAtMs: this.passedMs + ms, order: this.#order++, call }
     if (owner.alive) this.#alarms.push(alarm)
     return { cancel: () => { this.#alarms = this.#alarms.filter(other => other !== alarm) } }
   }

@@ -316,7 +316,7 @@ export class Simulation {
   get #memory(): Memory | undefined {
     const { process: at } = this
     if (at?.parts === undefined || at.pool === undefined || at.supervisor === undefined) return undefined
-    return { owner: at.owner, parts: at.parts, pool: at.pool, store: this.store, schedule: this.schedule, ledger: this.ledger, armed: at.armed, refusedAtMs: this.#troubles.refusedAtMs }
+    return { parts: at.parts, pool: at.pool, store: this.store, schedule: this.schedule, ledger: this.ledger, armed: at.armed, refusedAtMs: this.#troubles.refusedAtMs }
   }
 
   #check(): void {
@@ -330,7 +330,12 @@ export class Simulation {
 
   #checkStill(): void {
     const memory = this.#memory
-    if (memory === undefined || this.process!.isClosing || memory.parts.commits.stats.waiting > 0) return
+    if (memory === undefined || this.process!.isClosing) return
+    if (memory.parts.commits.stats.waiting > 0) {
+      // The longest delay of its retries, and a little.
+      if (this.schedule.passedMs - memory.refusedAtMs > 6000) this.wrong('all is still, and what was decided waits for a store that nobody asks (G8)')
+      return
+    }
     this.#problems.push(...stillProblems(memory, this.#image))
   }
 
