@@ -108,7 +108,7 @@ export function stillProblems(memory: Memory, image: Image): string[] {
     for (const { slot, dueAtMs } of image.timers.get(key) ?? []) {
       const isPast = dueAtMs <= schedule.nowMs && !schedule.wasJustSet
       // Timers that ring while the store refuses are held back, and looked at again a little later.
-      if (isPast && schedule.passedMs - memory.refusedAtMs > 1000 && progress.status !== 'enqueued' && progress.respawnAtMs === undefined) wrong(`timer ${slot} was due at ${dueAtMs}, and nothing came of it (I7)`)
+      if (isPast && schedule.nextRingMs - memory.refusedAtMs > 1000 && progress.status !== 'enqueued' && progress.respawnAtMs === undefined) wrong(`timer ${slot} was due at ${dueAtMs}, and nothing came of it (I7)`)
     }
   }
   return problems

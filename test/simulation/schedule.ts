@@ -112,9 +112,14 @@ export class Schedule {
     return this.#channels.every(({ queue }) => queue.length === 0) && !this.#alarms.some(alarm => alarm.ringsAtMs <= this.passedMs)
   }
 
-  /** The clock was set a moment ago: who waits for an instant need not have noticed yet. */
+  /** The clock was set a moment ago: who waits for an instant has not noticed yet, and will. */
   get wasJustSet(): boolean {
-    return this.passedMs - this.jumpedAtMs <= LOOK_EVERY_MS
+    return this.nextRingMs - this.jumpedAtMs <= LOOK_EVERY_MS
+  }
+
+  /** What will have passed when anything rings again. */
+  get nextRingMs(): number {
+    return Math.min(...this.#alarms.map(({ ringsAtMs }) => ringsAtMs), Infinity)
   }
 
   /** The next thing to happen; undefined when there is nothing, not even an alarm. */

@@ -333,7 +333,7 @@ export class Simulation {
     if (memory === undefined || this.process!.isClosing) return
     if (memory.parts.commits.stats.waiting > 0) {
       // The longest delay of its retries, and a little.
-      if (this.schedule.passedMs - memory.refusedAtMs > 6000) this.wrong('all is still, and what was decided waits for a store that nobody asks (G8)')
+      if (this.schedule.nextRingMs - memory.refusedAtMs > 6000) this.wrong('all is still, and what was decided waits for a store that nobody asks (G8)')
       return
     }
     this.#problems.push(...stillProblems(memory, this.#image))

@@ -52,10 +52,7 @@ export class Troubles {
       this.count('words delayed')
       schedule.holdOne()
     }
-    if (this.#comes('clock')) {
-      this.count('clock set')
-      schedule.jump(this.#simulation.chance.pick(JUMPS_MS))
-    }
+    if (this.#comes('clock')) this.#setClock()
     if (this.#comes('thread')) this.#thread()
     if (this.#comes('process')) this.#process()
   }
@@ -81,6 +78,7 @@ export class Troubles {
     const fault = chance.pick(FAULTS)
     this.count(`commit ${fault}`)
     if (fault === 'refused') this.#refusingUntil = schedule.steps + chance.below(30)
+    if (this.#rates.clock > 0 && chance.below(2) === 0) this.#setClock()
     return fault
   }
 
@@ -93,6 +91,14 @@ export class Troubles {
 
   #comes(what: keyof Rates): boolean {
     return !this.#isOver && this.#chosen === undefined && this.#simulation.chance.below(10_000) < this.#rates[what]
+  }
+
+  #setClock(): void {
+    const { schedule, chance, trace } = this.#simulation
+    const ms = chance.pick(JUMPS_MS)
+    this.count('clock set')
+    trace.add(`  the clock is set by ${ms} ms`)
+    schedule.jump(ms)
   }
 
   #thread(): void {
