@@ -33,7 +33,7 @@ export class Troubles {
     this.#simulation = simulation
     this.#chosen = chosen
     const { pick } = simulation.chance
-    this.#rates = { thread: pick([0, 30, 150]), process: pick([0, 10, 60]), commit: pick([0, 50, 400]), clock: pick([0, 0, 20]), hold: pick([0, 300, 1500]) }
+    this.#rates = { thread: pick([0, 30, 150]), process: pick([0, 10, 60]), commit: pick([0, 50, 400]), clock: pick([0, 20, 150]), hold: pick([0, 300, 1500]) }
   }
 
   count(what: string): void {
