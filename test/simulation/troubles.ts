@@ -52,7 +52,8 @@ export class Troubles {
       this.count('words delayed')
       schedule.holdOne()
     }
-    if (this.#comes('clock')) this.#setClock()
+    const isRefusing = schedule.steps < this.#refusingUntil
+    if (this.#comes('clock') || (isRefusing && this.#rates.clock > 0 && this.#simulation.chance.below(15) === 0)) this.#setClock()
     if (this.#comes('thread')) this.#thread()
     if (this.#comes('process')) this.#process()
   }
@@ -78,7 +79,6 @@ export class Troubles {
     const fault = chance.pick(FAULTS)
     this.count(`commit ${fault}`)
     if (fault === 'refused') this.#refusingUntil = schedule.steps + chance.below(30)
-    if (this.#rates.clock > 0 && chance.below(2) === 0) this.#setClock()
     return fault
   }
 
