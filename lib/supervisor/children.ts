@@ -130,7 +130,7 @@ export class Children {
     const { workflow, args } = check.request
     check.threadId = this.#parts.pool.order({ type: 'check-args', requestId, workflow, args })
     // All threads may be ending at this moment; new ones come.
-    if (check.threadId === undefined) this.#shell.later(10, () => { this.#ask(requestId) })
+    if (check.threadId === undefined) this.#shell.alarms.later(10, () => { this.#ask(requestId) })
   }
 
   /** A thread that was asked may have ended without an answer. */

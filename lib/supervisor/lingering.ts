@@ -23,7 +23,7 @@ export class Lingering {
   await({ meta: { key, id } }: RunState): void {
     if (this.#waiting.has(key)) return
     this.#waiting.add(key)
-    this.#shell.later(LINGER_MS, () => {
+    this.#shell.alarms.later(LINGER_MS, () => {
       const threadId = this.#waiting.has(key) ? this.#parts.pool.threadOf(key) : undefined
       if (threadId === undefined) return
       this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },

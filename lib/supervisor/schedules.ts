@@ -115,7 +115,7 @@ export class Schedules {
     this.#alarm?.cancel()
     this.#alarm = undefined
     if (nearest === undefined) return
-    this.#alarm = { atMs: nearest, cancel: this.#shell.at(nearest, () => { this.#ring() }) }
+    this.#alarm = { atMs: nearest, cancel: this.#shell.alarms.at(nearest, () => { this.#ring() }) }
   }
 }
 

@@ -2,13 +2,14 @@
  * Applies what the pure core decides: in memory at once, to the store with the next commit, to everybody else after it (I1).
  * All that happens to a run goes through `hear`.
  */
-import type { Alarm, Clock } from '../model/clock.ts'
+import type { Clock } from '../model/clock.ts'
 import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
 import { packEntries } from '../protocol/thread.ts'
 import type { AdmissionHost } from './admission.ts'
 import { Admission, carefulness, queuedRun } from './admission.ts'
+import { Alarms } from './alarms.ts'
 import { Children } from './children.ts'
 import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
@@ -51,6 +52,7 @@ export interface ShellParts {
 
 export class Shell implements AdmissionHost {
   readonly #parts: ShellParts
+  readonly alarms: Alarms
   readonly admission: Admission
   readonly children: Children
   readonly mail: Mail
@@ -68,12 +70,11 @@ export class Shell implements AdmissionHost {
   #willAskAgain = false
   readonly #rateAlarms = new Set<string>()
   readonly #lingering: Lingering
-  readonly #alarms = new Set<Alarm>()
-  #stopped = false
   #onQuiet: (() => void) | undefined
 
   constructor(parts: ShellParts) {
     this.#parts = parts
+    this.alarms = new Alarms(parts.clock)
     this.admission = new Admission(this, parts.queues, parts.actorsPerThread)
     this.children = new Children(this, parts)
     this.#lingering = new Lingering(this, parts)
@@ -227,7 +228,7 @@ export class Shell implements AdmissionHost {
     const atMs = this.#parts.queues.nextStartAtMs(queue)
     if (atMs === undefined || this.#rateAlarms.has(queue)) return
     this.#rateAlarms.add(queue)
-    this.at(atMs, () => {
+    this.alarms.at(atMs, () => {
       this.#rateAlarms.delete(queue)
       this.#parts.commits.schedule()
       this.#awaitRate(queue)
@@ -245,7 +246,7 @@ export class Shell implements AdmissionHost {
   #askAgainLater(): void {
     if (this.#willAskAgain) return
     this.#willAskAgain = true
-    this.later(REFUSAL_GRACE_MS, () => {
+    this.alarms.later(REFUSAL_GRACE_MS, () => {
       this.#willAskAgain = false
       this.#parts.commits.schedule()
     })
@@ -287,7 +288,7 @@ export class Shell implements AdmissionHost {
         timers.arm({ dueAtMs: effect.dueAtMs, key, slot: effect.slot })
         return
       case 'arm-grace':
-        this.later(effect.graceMs, () => { this.#endIfAlive(key, effect.incarnation) })
+        this.alarms.later(effect.graceMs, () => { this.#endIfAlive(key, effect.incarnation) })
         return
       case 'settle-waiters':
         this.#parts.outcomeRecorded(state)
@@ -354,29 +355,6 @@ export class Shell implements AdmissionHost {
     }
   }
 
-  /** Calls back after a while, unless the supervisor is closed before: an alarm that is left would hold its thread. */
-  later(delayMs: number, call: () => void): () => void {
-    return this.#callBack(ring => this.#parts.clock.schedule(delayMs, ring), call)
-  }
-
-  /** The same, when the clock says so. */
-  at(atMs: number, call: () => void): () => void {
-    return this.#callBack(ring => this.#parts.clock.scheduleAt(atMs, ring), call)
-  }
-
-  #callBack(set: (ring: () => void) => Alarm, call: () => void): () => void {
-    if (this.#stopped) return () => {}
-    const alarm = set(() => {
-      this.#alarms.delete(alarm)
-      call()
-    })
-    this.#alarms.add(alarm)
-    return () => {
-      alarm.cancel()
-      this.#alarms.delete(alarm)
-    }
-  }
-
   // ---- shutdown --------------------------------------------------------------------------------------------------
 
   /** Resolves when no actor is at work: none is left, or all that are merely wait. */
@@ -395,8 +373,7 @@ export class Shell implements AdmissionHost {
 
   /** The threads are gone by our own will: what ran is to be spawned again by the next open(), and nobody crashed. */
   abandonAll(): void {
-    this.#stopped = true
-    for (const alarm of this.#alarms) alarm.cancel()
+    this.alarms.stop()
     for (const state of this.#parts.runs.live()) {
       this.hear(state, { type: 'thread-ended', alone: false, culprit: undefined, problem: 'was closed', deliberate: true })
     }
