@@ -178,6 +178,19 @@ t.test('a key that was changed into another one that fits in its place is told o
   await refusesUnchanged(t, folder, { ...FORMAT, message: /table "ids".*damaged/ }, 'a damaged key')
 })
 
+t.test('a table whose name was changed is told on opening, and not made anew', async t => {
+  const folder = t.testdir()
+  await storeIn(folder)
+  const path = join(folder, 'data.mdb')
+  const data = readFileSync(path)
+  const file = openSync(path, 'r+')
+  for (let at = data.indexOf('labels'); at >= 0; at = data.indexOf('labels', at + 1)) writeSync(file, 'f', at + 1)
+  closeSync(file)
+  const before = readFileSync(path)
+  await t.rejects(openLmdbStore({ folder, durability }), { ...FORMAT, message: /table "labels" is missing/ })
+  t.ok(before.equals(readFileSync(path)))
+})
+
 t.test('a file whose pages lead anywhere but where they should is refused before lmdb sees it', async t => {
   const dir = t.testdir({ whole: {} })
   await storeIn(join(dir, 'whole'))

@@ -49,7 +49,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     if (options.durability === 'power-loss') flushPath(join(folder, DATA_FILE))
     root = openRoot(options)
     checkSchema(folder, root)
-    const tables = openTables(root, false)
+    const tables = openTables(folder, root, false)
     return new LmdbStore({
       folder, root, tables, lock, space, minFreeBytes, worries: worriesOf(folder),
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
@@ -73,7 +73,7 @@ async function makeStore({ folder, durability }: LmdbStoreOptions, made: readonl
   mkdirSync(unfinished)
   const root = openRoot({ folder: unfinished, durability: 'process-crash' })
   try {
-    openTables(root, true)
+    openTables(unfinished, root, true)
   } finally {
     await root.close()
   }
@@ -106,7 +106,7 @@ function checkSchema(folder: string, root: RootDatabase): void {
 }
 
 /** All tables are made in one commit, together with the records that say what this is. */
-function openTables(root: RootDatabase, isNew: boolean): Tables {
+function openTables(folder: string, root: RootDatabase, isNew: boolean): Tables {
   const batch = new WriteBatch()
   if (isNew) {
     batch.key.utf8(SCHEMA)
@@ -115,7 +115,11 @@ function openTables(root: RootDatabase, isNew: boolean): Tables {
     batch.put('meta', Buffer.from(WRITER), seedOf('meta', 0))
   }
   return root.transactionSync(() => {
-    const tables = TABLES.map(name => openTable(root, name, true)!)
+    const tables = TABLES.map(name => {
+      const table = openTable(root, name, isNew)
+      if (table === undefined) throw notAStore(folder, `is damaged (its table "${name}" is missing)`)
+      return table
+    })
     batch.write(tables)
     return Object.fromEntries(TABLES.map((name, number) => [name, tables[number]!])) as unknown as Tables
   })
