@@ -96,8 +96,8 @@ export class Pulse {
   }
 
   /**
-   * Tells it to end, and again after twice as long each time: node loses the order when it meets an error whose stack is being written
-   * (its callback for that swallows the termination), and code that makes errors in a loop would go on.
+   * Tells it to end, and again after twice as long each time: an order that comes while node's own callback about a promise runs (one that
+   * is rejected, or settled once more) may be lost, and a loop that settles promises would go on.
    */
   end(): void {
     this.endingMs ??= 0

@@ -93,7 +93,7 @@ t.test('a step past its time because of what somebody else does is not charged; 
   const hog = await troupe.start('abuser', [trace, 'wait', 2, 1, {}, ''], { id: 'hog' })
   const native = await troupe.start('abuser', [trace, 'native', 2, 1, { timeoutSeconds: 0.2 }, pipe], { id: 'native' })
   const innocents: RunHandle<unknown>[] = []
-  for (let i = 0; i < 4; i++) innocents.push(await troupe.start('innocent', [trace, gate, 0.3], { id: `innocent-${i}` }))
+  for (let i = 0; i < 4; i++) innocents.push(await troupe.start('innocent', [trace, gate, 3], { id: `innocent-${i}` }))
   await until('both have their threads', () => (readTrace(trace) as AbuseFact[]).filter(({ what }) => what === 'abuse').length === 2)
   writeFileSync(gate, '')
   const silent = await until('the hog is alone, and named', () => lineOf('thread-silent', 'hog'))
