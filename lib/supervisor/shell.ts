@@ -61,13 +61,13 @@ export class Shell implements AdmissionHost {
   readonly #idle = new Map<RunKey, RunState>()
   /** Actors that are in their threads: the commit of their admission is done. */
   readonly #spawned = new Set<RunKey>()
-  readonly #refusedAtMs = new Map<RunKey, number>()
+  /** Actors that refused to be let go; firmly: that was a while ago, and they are not asked but told. By time that passes, not by the clock. */
+  readonly #refused = new Map<RunKey, { isFirm: boolean }>()
   readonly #unknownWorkflows = new Set<string>()
   /** Runs admitted to each thread whose actors are not spawned yet: a store that refuses may hold them up. */
   readonly #admitted = new Map<number, number>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
-  #willAskAgain = false
   readonly #rateAlarms = new Set<string>()
   readonly #lingering: Lingering
   #onQuiet: (() => void) | undefined
@@ -105,7 +105,7 @@ export class Shell implements AdmissionHost {
       if (state?.life.type !== 'live' || state.life.threadId !== threadId || state.progress.incarnation !== incarnation) continue
       if (this.#parts.probe?.crashesAt?.(state.meta.id, body) === true) return this.#parts.pool.crashThread(threadId)
       this.#count(body)
-      if (body.type === 'passivation-refused') this.#refusedAtMs.set(key, this.#refusedAtMs.get(key) ?? this.#parts.clock.nowMs())
+      if (body.type === 'passivation-refused') this.#refusedBy(key)
       if (body.type === 'stream-written' || body.type === 'stream-ended') this.mail.lookAtStream(state, body.stream)
       this.hear(state, body)
     }
@@ -193,19 +193,25 @@ export class Shell implements AdmissionHost {
   }
 
   makeRoom(places: number, threadId: number | undefined): void {
-    const nowMs = this.#parts.clock.nowMs()
     let left = places
     for (const [key, state] of this.#idle) {
       if (left === 0) return
       if (state.life.type !== 'live' || (threadId !== undefined && state.life.threadId !== threadId)) continue
-      const refusedAtMs = this.#refusedAtMs.get(key)
-      if (refusedAtMs !== undefined && nowMs - refusedAtMs < REFUSAL_GRACE_MS) {
-        this.#askAgainLater()
-        continue
-      }
+      const refusal = this.#refused.get(key)
+      if (refusal?.isFirm === false) continue
       left--
-      this.hear(state, { type: 'passivation-wanted', force: refusedAtMs !== undefined })
+      this.hear(state, { type: 'passivation-wanted', force: refusal !== undefined })
     }
+  }
+
+  #refusedBy(key: RunKey): void {
+    if (this.#refused.has(key)) return
+    const refusal = { isFirm: false }
+    this.#refused.set(key, refusal)
+    this.alarms.later(REFUSAL_GRACE_MS, () => {
+      refusal.isFirm = true
+      this.#parts.commits.schedule()
+    })
   }
 
   /** It took a place of its queue's bounds, or left it. */
@@ -242,16 +248,6 @@ export class Shell implements AdmissionHost {
     this.#parts.commits.schedule()
   }
 
-  /** Actors that refused to be let go are asked again: one alarm for all. */
-  #askAgainLater(): void {
-    if (this.#willAskAgain) return
-    this.#willAskAgain = true
-    this.alarms.later(REFUSAL_GRACE_MS, () => {
-      this.#willAskAgain = false
-      this.#parts.commits.schedule()
-    })
-  }
-
   #lifeChanged(state: RunState, before: Life): void {
     const { meta, life } = state
     if (life.type === 'queued' && before.type !== 'queued') {
@@ -263,7 +259,7 @@ export class Shell implements AdmissionHost {
       if (this.admission.waiting > 0) this.#parts.commits.schedule()
     } else this.#idle.delete(meta.key)
     if (life.type !== 'live') {
-      this.#refusedAtMs.delete(meta.key)
+      this.#refused.delete(meta.key)
       this.#spawned.delete(meta.key)
     } else if (this.admission.isReservedFor(life.threadId, meta.key) && !this.mustBeAlone(state)) {
       this.admission.release(life.threadId)
