@@ -6,4 +6,7 @@ export interface KeptSeed {
 }
 
 export const keptSeeds: readonly KeptSeed[] = [
+  { seed: 67, found: 'after a refusal to be let go the clock was set back, and for as long nobody was admitted to that place' },
+  { seed: 296, found: 'the same, by an hour, with one thread' },
+  { seed: 134, found: 'a cancelled child was let go from memory before its end was durable, and met again as enqueued' },
 ]
