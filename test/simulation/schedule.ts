@@ -158,7 +158,7 @@ export class Schedule {
   /** As timeouts are: they count what has passed, and look at the clock when they ring. */
   #ring(alarm: SetAlarm): Happening {
     if (alarm.dueAtMs !== undefined && this.#wallMs < alarm.dueAtMs) {
-      alarm.ringsAtMs = this.passedMs + alarm.dueAtMs - this.#wallMs
+      alarm.ringsAtMs = this.passedMs + Math.ceil(alarm.dueAtMs - this.#wallMs) // clocks tell whole milliseconds
       return { what: `${alarm.owner.name}: a timeout looks at the clock`, act: () => {} }
     }
     this.#alarms = this.#alarms.filter(other => other !== alarm)
