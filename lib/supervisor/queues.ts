@@ -71,8 +71,9 @@ export class Queues implements Bounds {
   nextStartAtMs(queue: string): number | undefined {
     const rate = this.#bounds.get(queue)?.rate
     if (rate === undefined) return undefined
-    const recent = this.#recent(queue, rate.periodMs)
-    return recent.length < rate.limit ? undefined : recent[recent.length - rate.limit]!.atMs + rate.periodMs
+    // In the order of their times: where the clock was set back, the later start may have the earlier one.
+    const recentMs = this.#recent(queue, rate.periodMs).map(({ atMs }) => atMs).sort((a, b) => a - b)
+    return recentMs.length < rate.limit ? undefined : recentMs[recentMs.length - rate.limit]! + rate.periodMs
   }
 
   /** Queues whose rate holds runs back. */

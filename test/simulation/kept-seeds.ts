@@ -9,5 +9,6 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 67, found: 'after a refusal to be let go the clock was set back, and for as long nobody was admitted to that place' },
   { seed: 296, found: 'the same, by an hour, with one thread' },
   { seed: 134, found: 'a cancelled child was let go from memory before its end was durable, and met again as enqueued' },
+  { seed: 1792446003, found: 'a queue whose rate held it back, with a start that the clock, set back since, tells to be in the future, was looked at only after that' },
   { seed: 53, found: 'who was alone on a thread but for code that a finished run had left there was charged for its end' },
 ]
