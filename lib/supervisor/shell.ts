@@ -229,10 +229,16 @@ export class Shell implements AdmissionHost {
     commits.schedule()
   }
 
+  /** Admits whom there is room for. Queues that their rates hold back now, perhaps because the clock was set back, are looked at again. */
+  admitWaiting(): void {
+    this.admission.run()
+    if (this.admission.waiting > 0) for (const queue of this.#parts.queues.limited()) this.#awaitRate(queue)
+  }
+
   /** A queue that its rate holds back is looked at again when it may start the next run. */
   #awaitRate(queue: string): void {
-    const atMs = this.#parts.queues.nextStartAtMs(queue)
-    if (atMs === undefined || this.#rateAlarms.has(queue)) return
+    const atMs = this.#rateAlarms.has(queue) ? undefined : this.#parts.queues.nextStartAtMs(queue)
+    if (atMs === undefined) return
     this.#rateAlarms.add(queue)
     this.alarms.at(atMs, () => {
       this.#rateAlarms.delete(queue)

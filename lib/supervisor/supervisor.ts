@@ -98,7 +98,7 @@ export class Supervisor {
       starts: new Starts(store, runs, clock),
       queues: new Queues(store, clock),
       commits: new Commits(store, clock, {
-        gather: () => { this.#shell.admission.run() },
+        gather: () => { this.#shell.admitWaiting() },
         committed: () => { runs.settle() },
         refused: (error, attempt, retryMs) => { this.#refused(error, attempt, retryMs) },
         recovered: () => { this.#log('info', { event: 'store-recovered' }, 'The store takes commits again.') },
