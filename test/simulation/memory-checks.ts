@@ -101,7 +101,8 @@ export function stillProblems(memory: Memory, image: Image): string[] {
       }
     } else if (progress.status === 'enqueued') {
       const { queue, queueKey } = run.meta
-      const isHeld = queue !== undefined && progress.holdsPlace !== true && parts.queues.bound(queue, queueKey) !== 'free'
+      // Whose rate the clock has set free just now is looked at within a minute.
+      const isHeld = queue !== undefined && progress.holdsPlace !== true && (parts.queues.bound(queue, queueKey) !== 'free' || schedule.wasJustSet)
       if (!isBusy && !isHeld && pool.threadOf(key) === undefined && parts.starts.isKnown(run.meta.workflow)) wrong('it is in the queue, there is room, and it is not admitted (I7)')
     }
     if (state?.life.type === 'live') continue
