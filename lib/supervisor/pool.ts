@@ -30,6 +30,12 @@ const BOOT_AGAIN_MS = 1000
 /** Threads that may end while the pool is started: each is replaced. Then it is their modules that end them. */
 const MOST_BOOT_DEATHS = 3
 
+/**
+ * Node 20's own. Newer versions of node have a larger one, and then a thread whose heap fills up quickly does not end alone: what is to
+ * be moved out of the young generation finds no room, and that ends the process.
+ */
+const YOUNG_GENERATION_MIB = 48
+
 export interface PoolOptions {
   readonly threads: number
   readonly threadHeapMiB?: number
@@ -116,7 +122,10 @@ export class ThreadPool {
       stricterFIFO: true,
       recordTiming: false,
       loadBalancer: (task, workers) => workers.find(worker => worker.id === threadOf(task)) ?? null,
-      ...(options.threadHeapMiB !== undefined && { resourceLimits: { maxOldGenerationSizeMb: options.threadHeapMiB } }),
+      resourceLimits: {
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+        ...(options.threadHeapMiB !== undefined && { maxOldGenerationSizeMb: options.threadHeapMiB }),
+      },
     })
     this.#piscina.on('error', () => {}) // a thread that ends while it has no task: heard by its own listeners below
   }

@@ -155,7 +155,8 @@ t.test('the store reuses the room of what was deleted', async t => {
   }
   t.comment(`bytes of the store after each round: ${sizes.join(' ')}`)
   t.ok(sizes[0]! > 0)
-  t.ok(sizes.at(-1)! <= 2 * sizes[0]!, 'six rounds take no more than two')
+  // What one round frees the next but one can use, so the second takes new room as well; from then on there is enough.
+  t.ok(sizes.at(-1)! - sizes[1]! <= sizes[0]! / 4, 'four more rounds take no more than a quarter of one')
 })
 
 t.test('while many are deleted the host is answered', async t => {
