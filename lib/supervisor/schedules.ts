@@ -7,11 +7,6 @@ import type { Shell, ShellParts } from './shell.ts'
 
 /** Occurrences started in one turn, where many are caught up with. */
 const CATCH_UP_PAGE = 100
-/**
- * An occurrence this late, or later than half way to the next one, is one that was missed. One that is less late was due while the
- * process before this one ended: it could not be started any more, and is.
- */
-const LATE_MS = 10_000
 
 interface Schedule {
   readonly request: ScheduleRequest
@@ -81,10 +76,8 @@ export class Schedules {
         schedule.nextAtMs = next(request, schedule.nextAtMs, first)
       }
     } else {
-      const lastAtMs = last(request, nowMs, first)
+      if (missed === 'last') this.#start(request, last(request, nowMs, first))
       schedule.nextAtMs = next(request, nowMs, first)
-      const lateAfterMs = Math.min(LATE_MS, ((schedule.nextAtMs ?? Infinity) - lastAtMs) / 2)
-      if (missed === 'last' || nowMs - lastAtMs < lateAfterMs) this.#start(request, lastAtMs)
     }
     this.#record(schedule)
   }
