@@ -313,13 +313,22 @@ export class Door {
 
   // ---- control ---------------------------------------------------------------------------------------------------
 
-  /** Cancels runs, then (with `children`) theirs, a generation a commit: a parent that is ending starts no more. */
-  #cancel(states: readonly RunState[], graceMs: number, children: boolean, done: () => void): void {
-    for (const state of states) this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
+  /**
+   * Cancels runs, with `children` all of their families in one commit, so that nobody goes on because of another's end. What a parent
+   * started meanwhile, which the store did not show yet, follows in the next: a parent that is ending starts no more.
+   */
+  #cancel(states: readonly RunState[], graceMs: number, children: boolean, done: () => void, known = new Set<RunState>()): void {
+    const family = new Set(states)
+    // A set that grows while it is gone through: children, then theirs.
+    if (children) for (const { meta } of family) for (const child of this.#childrenOf(meta.key)) if (!known.has(child)) family.add(child)
+    for (const state of family) {
+      known.add(state)
+      this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
+    }
     this.#parts.commits.afterCommit(() => {
-      const next = children ? states.flatMap(state => this.#childrenOf(state.meta.key)) : []
-      if (next.length === 0) done()
-      else this.#cancel(next, graceMs, true, done)
+      const late = children ? [...known].flatMap(({ meta }) => this.#childrenOf(meta.key)).filter(child => !known.has(child)) : []
+      if (late.length === 0) done()
+      else this.#cancel(late, graceMs, true, done, known)
     })
   }
 

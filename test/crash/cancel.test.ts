@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { RunCancelledError } from 'troupe'
 import type { RunHandle, Troupe } from 'troupe'
-import type { lingers, parent, sleeps, spins, works } from '../fixtures/crash/ends.ts'
+import type { generations, lingers, parent, sleeps, spins, works } from '../fixtures/crash/ends.ts'
 import { openTroupe, recordingLogger, rejection, until } from '../harness.ts'
 import { countOf, factsOf, placesOf } from './threads.ts'
 
@@ -79,6 +79,20 @@ t.test('cancel with children ends children and their children, called and starte
   await starter.cancel({ children: true })
   await endsCancelled(t, starter)
   await endsCancelled(t, await troupe.get('named'))
+})
+
+t.test('a family is cancelled as one: nobody in it goes on because of the end of another', async t => {
+  const { store, trace } = placesOf(t)
+  const troupe = await openTroupe(t, { store, workflows: ENDS })
+  for (let i = 0; i < 10; i++) {
+    const oldest = await troupe.start<Args<typeof generations>, undefined>('generations', [trace, 3, `g${i}`], { id: `g${i}` })
+    const youngest = await until('the youngest is there', () => troupe.get(`g${i}/0/0/0`).catch(() => undefined))
+    await until('it is at its wait', () => countOf(trace, 'waits', youngest.id) > 0)
+    await until('the wait is in the store', async () => (await youngest.steps()).length > 0)
+    await oldest.cancel({ children: true })
+    for (let id = oldest.id; id.length <= youngest.id.length; id += '/0') await endsCancelled(t, await troupe.get(id))
+  }
+  t.equal(countOf(trace, 'goes on'), 0)
 })
 
 t.test('cancel aborts the signal of a running step with RunCancelledError, which is not recorded as its outcome', async t => {

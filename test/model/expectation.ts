@@ -117,17 +117,26 @@ class World {
   }
 
   #finish(run: Run, status: 'succeeded' | 'failed' | 'cancelled', outcome: Pick<Run, 'result' | 'error'>): void {
-    if (run.status !== 'running' && run.status !== 'enqueued' && run.status !== 'unstarted') return
+    if (this.#end(run, status, outcome)) this.#tell(run)
+  }
+
+  /** A run and its children are cancelled in one commit: nobody goes on because of one of them before all have ended. */
+  #cancel(run: Run, withChildren: boolean): void {
+    const ended = (withChildren ? family(run) : [run]).filter(one => this.#end(one, 'cancelled', { error: 'RunCancelledError' }))
+    for (const one of ended) this.#tell(one)
+  }
+
+  #end(run: Run, status: 'succeeded' | 'failed' | 'cancelled', outcome: Pick<Run, 'result' | 'error'>): boolean {
+    if (run.status !== 'running' && run.status !== 'enqueued' && run.status !== 'unstarted') return false
     if (run.queued && run.status === 'running') this.#places--
     Object.assign(run, outcome, { status })
+    return true
+  }
+
+  #tell(run: Run): void {
     for (const { tell } of run.lookers.splice(0)) tell(undefined)
     for (const tell of run.waiters.splice(0)) tell(outcomeOf(run))
     this.#admit()
-  }
-
-  #cancel(run: Run, withChildren: boolean): void {
-    this.#finish(run, 'cancelled', { error: 'RunCancelledError' })
-    if (withChildren) for (const child of run.children) this.#cancel(child, true)
   }
 
   *#perform(run: Run, ops: readonly Op[]): Line {
@@ -211,6 +220,10 @@ class World {
 
 function outcomeOf({ result, error }: Run): unknown {
   return error === undefined ? result : new Threw(error)
+}
+
+function family(run: Run): Run[] {
+  return [run, ...run.children.flatMap(family)]
 }
 
 function isOver({ status }: Run): boolean {
