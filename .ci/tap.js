@@ -1,31 +1,25 @@
 /**
- * Runs tap on what was compiled, prints one line a test file and the details of every failure, and counts.
+ * Runs the compiled tests, each file a process of its own, some at once; prints one line a file and the details of every failure, and counts.
  *
- * A test is a `t.test()` that holds no further ones; a file without any is one test. A file that dies, times out or leaves
- * something open is a failed test of its own, so that the sum can never look green when tap's exit code is not.
+ * `tap run` would do so, too, but it slips module loaders into each process, which makes a test with real threads take twice the time.
+ *
+ * A test is a `t.test()` that holds no further ones; a file without any is one test. A file that dies, does not end or leaves something
+ * undone is a failed test of its own, so that the sum can never look green when a file's exit code is not.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 import { root, walk } from './paths.js'
 
-const tapBin = join(root, 'node_modules/tap/dist/esm/run.mjs')
-
-/**
- * tap compiles its plugins into its Test class. The first run after a change of .taprc does so by itself and then fails,
- * because its loaders were chosen before; `npm ci` always is such a change. So it is built here, once.
- */
-const buildPlugins = async () => {
-  const built = join(root, 'node_modules/@tapjs/test/test-built/dist/esm/index.js')
-  const signature = /export const signature = `([^`]*)`/.exec(readFileSync(built, 'utf8'))?.[1] ?? ''
-  const isCurrent = statSync(built).mtimeMs > statSync(join(root, '.taprc')).mtimeMs
-  if (isCurrent && !signature.includes('@tapjs/typescript') && existsSync(join(root, '.tap/plugins'))) return
-  const child = spawn(process.execPath, [tapBin, 'build'], { cwd: root, stdio: 'inherit' })
-  const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`"tap build" ended with code ${code}: tap's plugins could not be put together`)
-}
+/** Files at once. */
+const JOBS = 2
+/** Seconds after which a test that names no time of its own has failed. */
+const TEST_TIMEOUT_SECONDS = 300
+/** A file that has not ended by then never will: it is told to end, so that it says where it stands, and then ended. */
+const FILE_TIMEOUT_MS = 600_000
+const LAST_WORDS_MS = 5000
 
 /** What tap adds to each failure and the other lines say better, or nobody asks for. */
 const NOISE = new Set(['at', 'args', 'command', 'cwd', 'externalID', 'jobId', 'stdio', 'tapCaught'])
@@ -42,28 +36,31 @@ const describe = (path, assertion) => {
   return lines.join('\n')
 }
 
-/** Follows one level of the TAP stream; `path` holds the names above it. */
+const count = (assertion, ok, totals) => {
+  if (assertion.skip || assertion.todo) totals.skipped += 1
+  else if (ok) totals.passed += 1
+  else totals.failed += 1
+}
+
+/** Follows one level of a file's TAP; `path` holds the names above it, the file's own level has none. */
 const follow = (parser, path, totals) => {
-  const node = { name: path.at(-1), tests: 0, failed: 0, broken: 0 }
+  const node = { tests: 0, failed: 0, broken: 0 }
   let child
   parser.on('child', sub => { child = follow(sub, [...path, sub.name], totals) })
-  parser.on('extra', text => { if (!/^\s*\d+\.\.\d+\s*$/.test(text)) process.stdout.write(text) })
+  parser.on('extra', text => { if (!/^\s*\d+\.\.\d+\s*$/.test(text)) totals.lines.push(text.trimEnd()) })
   parser.on('assert', assertion => {
     const under = child
     child = undefined
     const ok = assertion.ok || assertion.todo || assertion.skip
     if (!under) {
       totals.assertions += 1
-      if (!ok) totals.reports.push(describe(path, assertion))
-    }
-    // Neither this test's own assertions nor the tests below it say why it failed: a timeout, a wrong plan, a dead process.
-    if (under && !ok && under.failed === 0 && under.broken === 0) totals.reports.push(describe(path, assertion))
-    if (path.length === 0) return endOfFile(assertion, under, ok, totals)
-    if (!under) {
+      if (!ok) totals.lines.push(describe(path, assertion))
       if (assertion.skip || assertion.todo) totals.skipped += 1
       node.broken += ok ? 0 : 1
       return
     }
+    // Neither this test's own assertions nor the tests below it say why it failed: a timeout, a wrong plan.
+    if (!ok && under.failed === 0 && under.broken === 0) totals.lines.push(describe(path, assertion))
     node.tests += 1
     if (under.tests === 0) count(assertion, ok, totals)
     else if (!ok && under.failed === 0) count(assertion, false, totals)
@@ -72,62 +69,108 @@ const follow = (parser, path, totals) => {
   return node
 }
 
-const count = (assertion, ok, totals) => {
-  if (assertion.skip || assertion.todo) totals.skipped += 1
-  else if (ok) totals.passed += 1
-  else totals.failed += 1
+/** Processes of tests, each the head of a group: what a test starts ends with it, and all end with the runner. */
+const running = new Set()
+const signalAll = name => {
+  for (const { pid } of running) {
+    try {
+      process.kill(-pid, name)
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error
+    }
+  }
+}
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(name, () => {
+    signalAll('SIGKILL')
+    process.kill(process.pid, name)
+  })
 }
 
-const endOfFile = (assertion, under, ok, totals) => {
-  const before = totals.atFileStart
-  if (!under || under.tests === 0) count(assertion, ok, totals)
-  else if (!ok && under.failed === 0) totals.failed += 1
-  // After a file has timed out tap reports the run's last file under this name.
-  const file = assertion.name === 'timeout!' && under ? under.name : assertion.name
-  const ms = Math.round(assertion.time ?? 0)
-  const passed = totals.passed - before.passed
-  const failed = totals.failed - before.failed
-  console.log(`${ok ? 'ok    ' : 'FAILED'} ${file} (${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${ms} ms)`)
-  for (const report of totals.reports) console.log(report)
-  totals.reports = []
-  totals.files.push({ file, ms, failed })
-  totals.atFileStart = { passed: totals.passed, failed: totals.failed }
+/** @param coverage the folder for what measure.cjs notes, or undefined */
+const runFile = async (file, { node, coverage }) => {
+  const totals = { passed: 0, failed: 0, skipped: 0, assertions: 0, lines: [] }
+  const from = performance.now()
+  const parser = new Parser()
+  const top = follow(parser, [], totals)
+  const args = ['--enable-source-maps', ...coverage === undefined ? [] : ['--require', join(import.meta.dirname, 'measure.cjs')], join(root, file)]
+  const child = spawn(node, args, {
+    cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true,
+    env: { ...process.env, TAP: '1', TAP_TIMEOUT: `${TEST_TIMEOUT_SECONDS}`, ...coverage !== undefined && { TROUPE_COVERAGE: coverage } },
+  })
+  running.add(child)
+  const over = new AbortController()
+  let isTimeout = false
+  const end = async () => {
+    await delay(FILE_TIMEOUT_MS, undefined, { signal: over.signal })
+    isTimeout = true
+    child.kill('SIGTERM')
+    await delay(LAST_WORDS_MS, undefined, { signal: over.signal })
+    child.kill('SIGKILL')
+  }
+  end().catch(() => {})
+  const parsed = once(parser, 'complete')
+  child.stdout.pipe(parser)
+  const [[code, signal], [results]] = await Promise.all([once(child, 'close'), parsed])
+  over.abort()
+  running.delete(child)
+  const problem = isTimeout ? `did not end within ${FILE_TIMEOUT_MS / 1000} s` : signal ? `was ended by ${signal}`
+    : results.bailout ? `bailed out: ${String(results.bailout)}` : code !== 0 ? `ended with code ${code}` : results.ok ? undefined : 'did not end as planned'
+  if (problem === undefined && top.tests === 0) totals.passed += 1
+  if (problem !== undefined && totals.failed === 0) {
+    totals.failed += 1
+    if (top.broken === 0) totals.lines.push(`  FAILED ${file} ${problem}`, ...results.failures.map(failure => describe([], failure)))
+  }
+  return { file, ms: Math.round(performance.now() - from), ok: problem === undefined && totals.failed === 0, ...totals }
 }
 
 /**
- * @param {{ node?: string, args?: readonly string[], files?: readonly string[] }} options `node` is the binary that runs the tests; each of
- *   `files` (default: all there are) that tap does not report, because the run was cut short, is a failure
- * @returns {Promise<{ passed: number, failed: number, skipped: number, assertions: number, files: { file: string, ms: number, failed: number }[] }>}
+ * @typedef {{ file: string, ms: number, failed: number }} Ran
+ * @param {{ node?: string, files?: readonly string[], coverage?: string, mayStart?: (file: string, ran: readonly Ran[]) => boolean,
+ *   stopAtMs?: number }} options `node` is the binary that runs the tests; `coverage` a folder for what measure.cjs notes; a file that
+ *   `mayStart` refuses is left out; what still runs at `stopAtMs` is ended and counts as left out
+ * @returns {Promise<{ passed: number, failed: number, skipped: number, assertions: number, files: Ran[] }>}
  */
-export const runTap = async ({ node = process.execPath, args = [], files: wanted = testFiles() } = {}) => {
-  await buildPlugins()
-  const totals = { passed: 0, failed: 0, skipped: 0, assertions: 0, files: [], reports: [], atFileStart: { passed: 0, failed: 0 } }
-  const parser = new Parser()
-  follow(parser, [], totals)
-  const child = spawn(node, [tapBin, 'run', '--reporter=tap', ...args, ...wanted], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-  const parsed = once(parser, 'complete')
-  child.stdout.pipe(parser)
-  const [[code, signal]] = await Promise.all([once(child, 'close'), parsed])
-  for (const file of wanted.filter(file => !totals.files.some(ran => ran.file === file))) {
-    console.log(`FAILED ${file} did not run`)
-    totals.failed += 1
+export const runTap = async ({ node = process.execPath, files: wanted = testFiles(), coverage, mayStart = () => true, stopAtMs } = {}) => {
+  const sum = { passed: 0, failed: 0, skipped: 0, assertions: 0, files: [] }
+  const waiting = [...wanted]
+  let isOver = false
+  const stop = stopAtMs === undefined ? undefined : setTimeout(() => {
+    isOver = true
+    signalAll('SIGKILL')
+  }, stopAtMs - Date.now())
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      if (isOver || !mayStart(file, sum.files)) continue
+      const { ms, ok, lines, passed, failed, skipped, assertions } = await runFile(file, { node, coverage })
+      if (isOver) continue
+      console.log(`${ok ? 'ok    ' : 'FAILED'} ${file} (${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${ms} ms)`)
+      for (const line of lines) console.log(line)
+      sum.passed += passed
+      sum.failed += failed
+      sum.skipped += skipped
+      sum.assertions += assertions
+      sum.files.push({ file, ms, failed })
+    }
   }
-  if ((code !== 0 || signal) && totals.failed === 0) {
-    console.log(`FAILED tap ended with ${signal ?? `code ${code}`} although no test failed`)
-    totals.failed += 1
-  }
-  if (totals.passed + totals.failed === 0) {
+  await Promise.all(Array.from({ length: JOBS }, work))
+  clearTimeout(stop)
+  if (sum.passed + sum.failed === 0 && stopAtMs === undefined) {
     console.log('FAILED no test ran')
-    totals.failed += 1
+    sum.failed += 1
   }
-  const { passed, failed, skipped, assertions, files } = totals
-  return { passed, failed, skipped, assertions, files }
+  return sum
 }
+
+/** What takes longest begins first, so that no core is idle at the end. */
+const LONGEST = ['crash', 'model', 'examples', 'store', 'torture', 'docs', 'replay', 'operations']
+const rank = file => (LONGEST.indexOf(file.split('/')[2]) + LONGEST.length + 1) % (LONGEST.length + 1)
 
 /** Every compiled test file, relative to the clone. */
 export const testFiles = () => walk(join(root, 'dist/test'))
   .filter(file => file.endsWith('.test.js') && !file.includes('/fixtures/'))
   .map(file => relative(root, file))
+  .toSorted((a, b) => rank(a) - rank(b))
 
 export const summary = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`

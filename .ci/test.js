@@ -2,10 +2,9 @@
 import { build } from './build.js'
 import { runTap, summary, testFiles } from './tap.js'
 
-const flags = process.argv.slice(2).filter(word => word.startsWith('-'))
-const named = process.argv.slice(2).filter(word => !word.startsWith('-'))
+const named = process.argv.slice(2)
 if (build() === 0) {
-  const result = await runTap({ args: ['--disable-coverage', ...flags], files: named.length > 0 ? named : testFiles() })
+  const result = await runTap({ files: named.length > 0 ? named : testFiles() })
   console.log(`\n${result.assertions} assertions in ${result.files.length} files`)
   console.log(summary(result))
   process.exitCode = result.failed === 0 ? 0 : 1

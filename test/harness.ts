@@ -10,17 +10,16 @@ import type { Logger, RunInfo, TroupeOptions } from 'troupe'
 import { isInMemory, linkToStore } from './harness-inline.ts'
 
 /**
- * tap's loaders are for the process of a test. Inherited by worker threads they make opening a Troupe some ten times slower
- * and count nothing, unless coverage is measured: so threads begin without them.
+ * Threads begin bare: without source maps, which each would read for all it loads, and without the loaders that `tap run` slips into
+ * all that a test starts. Both make opening a Troupe some ten times slower.
  */
-if (process.env['_TAPJS_PROCESSINFO_COVERAGE_'] === '0') {
-  workerThreads.Worker = class extends workerThreads.Worker {
-    constructor(file: string | URL, options?: WorkerOptions) {
-      super(file, { execArgv: ['--enable-source-maps'], ...options })
-    }
+delete process.env['NODE_OPTIONS']
+workerThreads.Worker = class extends workerThreads.Worker {
+  constructor(file: string | URL, options?: WorkerOptions) {
+    super(file, { execArgv: [], ...options })
   }
-  syncBuiltinESMExports()
 }
+syncBuiltinESMExports()
 
 export interface LogLine {
   readonly level: keyof Logger
