@@ -11,7 +11,7 @@ import { spawnHost } from './host-process.ts'
 import { repeats } from './repeats.ts'
 
 const HOST = fileURLToPath(new URL('../fixtures/crash/exit-host.js', import.meta.url))
-const TRIALS = repeats('TROUPE_TRIALS', 20)
+const TRIALS = repeats('TROUPE_TRIALS', 40)
 /** A child that is still there after this hangs. */
 const HANG_MS = 30_000
 
@@ -40,7 +40,7 @@ export async function tryEndings(t: Test, way: Way, phase: 'working' | 'starting
   const chance = chanceOf(seedOf(t))
   for (let trial = 1; trial <= TRIALS; trial++) {
     const delayMs = (chance.next() * longestMs).toFixed(2)
-    const { ended, text } = await endOf([store, way.name, phase, delayMs, notes])
+    const { ended, text } = await endOf([store, way.name, phase, delayMs, notes, `${1 + trial % 2}`])
     t.equal(ended, way.ends, `trial ${trial}, after ${delayMs} ms: ${ended === way.ends ? 'as expected' : text}`)
   }
   const lines = readFileSync(notes, 'utf8').split('\n')
@@ -66,9 +66,11 @@ async function keptPromises(t: Test, store: string, lines: readonly string[]): P
     store, workflows: new URL('../fixtures/crash/commits.js', import.meta.url), threads: 2, durability: 'process-crash', logger: recordingLogger(),
   })
   try {
-    const started = lines.filter(line => line.startsWith('started ')).map(line => line.split(' ')[1]!)
-    const outcomes = await Promise.all(started.map(async id => (await troupe.get(id)).result()))
-    t.ok(outcomes.every(outcome => outcome === 20), 'every run whose start was acknowledged is there and finishes')
+    const promised = lines.filter(line => /^(started|told) /.test(line)).map(line => line.split(' '))
+    const ids = [...new Set(promised.map(([, id]) => id!))]
+    const outcomes = new Map(await Promise.all(ids.map(async id => [id, await (await troupe.get(id)).result()] as const)))
+    t.ok([...outcomes.values()].every(outcome => outcome === 20), 'every run whose start was acknowledged is there and finishes')
+    t.ok(promised.every(([word, id, result]) => word === 'started' || String(outcomes.get(id!)) === result), 'what was told of its outcome holds')
   } finally {
     await troupe.close()
   }

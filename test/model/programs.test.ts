@@ -20,10 +20,10 @@ t.setTimeout((300 + Number(process.env['TROUPE_MODEL_MINUTES'] ?? 0) * 90) * 100
 const workflows = new URL('../fixtures/model/interpreter.js', import.meta.url)
 
 /** Unless it is said how many, or for how long (`npm run model`), a slice for every day. */
-const PROGRAMS = Number(process.env['TROUPE_MODEL_PROGRAMS'] ?? 600)
+const PROGRAMS = Number(process.env['TROUPE_MODEL_PROGRAMS'] ?? 520)
 const MINUTES = Number(process.env['TROUPE_MODEL_MINUTES'] ?? 0)
-/** Programs that come out wrong are made smaller for so long. */
-const SHRINK_MS = 100_000
+/** Programs that come out wrong are made smaller for so long; a campaign has the time to look further. */
+const SHRINK_MS = MINUTES > 0 ? 100_000 : 30_000
 /** Beyond all that any program waits for. */
 const LONG_SECONDS = 2 * 365 * 24 * 3600
 
