@@ -22,7 +22,7 @@ export function spawnFixture(t: Test, name: string, args: readonly string[], env
 
 export function spawnProgram(t: Test, module: URL, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
   const file = fileURLToPath(module)
-  const child = spawn(process.execPath, [file, ...args], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [file, ...args], { env: { ...process.env, NODE_OPTIONS: undefined, ...env } })
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   child.stderr.on('data', (chunk: Buffer) => t.comment(`${basename(file)}: ${chunk.toString()}`))
   child.stdin.on('error', () => {}) // it may be gone already
