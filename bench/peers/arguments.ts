@@ -7,7 +7,7 @@ export interface Command {
   readonly systems: readonly string[]
   readonly quick: boolean
   readonly rounds: number
-  /** Processes of each system for trivial steps, in place of its own rule. */
+  /** Of each peer for the trivial steps, in place of what would be found out. */
   readonly processes?: number
   readonly windowMs: number
   readonly json: string
@@ -20,7 +20,8 @@ export const HELP = `npm run bench:peers -- [options]
   --systems A,B    who takes part. Default all; troupe always does
   --quick          tiny windows, one round: shows that it works, not how fast
   --window-ms N    how long each case is counted. Default 2000
-  --processes N    processes of each peer for the trivial steps. Default: as many as there are cores
+  --processes N    processes of each peer for the trivial steps. Default: one, or as many as
+                   there are cores, whichever the first round finds better for it
   --json FILE      where every sample is written. Default bench-results/peers-<date>.json
   --dir FOLDER     where stores and servers' data are made; it must lie on the disk to be measured. Default bench-results
   --help

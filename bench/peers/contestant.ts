@@ -13,6 +13,7 @@ async function obey(order: Order): Promise<Answer> {
     return { type: 'done' }
   }
   if (contestant === undefined) return { type: 'failed', reason: 'it is not open' }
+  if (order.type === 'steps' || order.type === 'compute') await contestant.prepare?.(order.type === 'steps' ? order.inFlight : order.runs)
   if (order.type === 'steps') return { type: 'measured', measured: await keepInFlight(contestant, order) }
   if (order.type === 'compute') return { type: 'measured', measured: await computeAll(contestant, order, busy) }
   await contestant.close()

@@ -57,6 +57,8 @@ export interface Computation {
 
 /** A system that is open in this process. Each call is one workflow, from its start to the result that its caller has. */
 export interface Contestant {
+  /** Called before a load, for a system that should know how many workflows this process will have in flight; 0 where it will rest. */
+  prepare?(inFlight: number): Promise<void>
   tenSteps(task: Task): Promise<TaskResult>
   /** Resolves with the sum of what the steps gave. */
   computing(task: Computation): Promise<number>

@@ -26,6 +26,8 @@ interface Outcome {
   /** By system: why it did not take part, or took part no longer. */
   readonly reasons: Map<string, string>
   readonly servers: Map<string, NonNullable<Visited['server']>>
+  /** By system: with how many processes it was better in its first visit, by workflows in flight. */
+  readonly chosen: Map<string, ReadonlyMap<number, number>>
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -74,7 +76,7 @@ async function compare(command: Command, folder: string): Promise<number> {
   if (isInMemory(folder)) print(`${command.folder} lies in memory, where nothing is flushed: figures of durable work are not what a disk gives. See --dir.`)
   const date = new Date().toISOString()
   const outcome: Outcome = {
-    results: new Results(systems, inFlight, `${plan.computing.runs} runs, steps of ${COMPUTING_MS} ms`), reasons: new Map(), servers: new Map(),
+    results: new Results(systems, inFlight, `${plan.computing.runs} runs, steps of ${COMPUTING_MS} ms`), reasons: new Map(), servers: new Map(), chosen: new Map(),
   }
   await alternate(rounds, systems.map(system => round => visitOnce(system, round, join(folder, `${system.name}-${round}`), plan, outcome)))
   progress('')
@@ -90,10 +92,11 @@ async function compare(command: Command, folder: string): Promise<number> {
   return outcome.reasons.has('troupe') ? 1 : 0
 }
 
-async function visitOnce(system: System, round: number, folder: string, plan: Omit<Plan, 'progress'>, { results, reasons, servers }: Outcome): Promise<void> {
+async function visitOnce(system: System, round: number, folder: string, plan: Omit<Plan, 'progress' | 'chosen'>, { results, reasons, servers, chosen }: Outcome): Promise<void> {
   if (reasons.has(system.name)) return
   try {
-    const visited = await visit(system, folder, { ...plan, progress: text => progress(`round ${round + 1}, ${system.title}: ${text}`) })
+    const visited = await visit(system, folder, { ...plan, chosen: chosen.get(system.name) ?? new Map(), progress: text => progress(`round ${round + 1}, ${system.title}: ${text}`) })
+    if (!chosen.has(system.name)) chosen.set(system.name, new Map([...visited.steps].map(([inFlight, { processes }]) => [inFlight, processes])))
     results.add(system.name, visited, plan.computing.steps)
     if (visited.server !== undefined) servers.set(system.name, visited.server)
     const failed = [...visited.steps.values(), visited.compute].find(({ errors }) => errors > 0)

@@ -13,8 +13,8 @@ export interface System {
   readonly server?: ServerKind
   readonly store: string
   readonly module: string
-  /** Processes that run workflows: of the trivial steps, and of those that compute. 'cores' is one for each. */
-  readonly processes: { readonly steps: 1 | 'cores', readonly compute: 1 | 'cores' }
+  /** Processes that run workflows; 'cores': as many as there are, wherever that is better for it than one. */
+  readonly processes: 1 | 'cores'
   /** Whether each process has a database of its own. */
   readonly ownDatabase?: true
   /** What it really gives when it says that a step is done. */
@@ -29,36 +29,36 @@ const contestant = (name: string): string => pathToFileURL(join(PEERS, 'contesta
 export const SYSTEMS: readonly System[] = [
   {
     name: 'troupe', title: 'troupe', packages: ['troupe'], store: 'embedded (LMDB)',
-    module: new URL('../fixtures/peer-troupe.js', import.meta.url).href, processes: { steps: 1, compute: 1 }, durable: ON_FLUSH,
+    module: new URL('../fixtures/peer-troupe.js', import.meta.url).href, processes: 1, durable: ON_FLUSH,
   },
   {
     name: 'dbos', title: 'DBOS', packages: ['@dbos-inc/dbos-sdk'], server: 'PostgreSQL', store: 'PostgreSQL',
-    module: contestant('dbos'), processes: { steps: 'cores', compute: 'cores' }, durable: ON_FLUSH,
+    module: contestant('dbos'), processes: 'cores', durable: ON_FLUSH,
   },
   {
     name: 'restate', title: 'Restate', packages: ['@restatedev/restate-sdk', '@restatedev/restate-server'], server: 'Restate', store: 'its own server (RocksDB)',
-    module: contestant('restate'), processes: { steps: 'cores', compute: 'cores' }, durable: ON_FLUSH,
+    module: contestant('restate'), processes: 'cores', durable: ON_FLUSH,
   },
   {
     name: 'openworkflow', title: 'openworkflow', packages: ['openworkflow'], server: 'PostgreSQL', store: 'PostgreSQL',
-    module: contestant('openworkflow'), processes: { steps: 'cores', compute: 'cores' }, durable: ON_FLUSH,
+    module: contestant('openworkflow'), processes: 'cores', durable: ON_FLUSH,
   },
   {
     name: 'openworkflow-sqlite', title: 'openworkflow/SQLite', packages: ['openworkflow'], store: 'embedded (SQLite)',
-    module: contestant('openworkflow'), processes: { steps: 1, compute: 1 }, durable: ON_FLUSH,
+    module: contestant('openworkflow'), processes: 1, durable: ON_FLUSH,
     ...(!isBuiltin('node:sqlite') && { cannotRun: `its SQLite store needs node:sqlite, which Node has from 22.5 on; this is ${process.version}` }),
   },
   {
     name: 'bullmq', title: 'BullMQ always', packages: ['bullmq'], server: 'Redis, appendfsync always', store: 'Redis, appendfsync always',
-    module: contestant('bullmq'), processes: { steps: 'cores', compute: 'cores' }, durable: 'yes: flushed to disk (a job that saves how far it is; no replay)',
+    module: contestant('bullmq'), processes: 'cores', durable: 'yes: flushed to disk (a job that saves how far it is; no replay)',
   },
   {
     name: 'bullmq-everysec', title: 'BullMQ everysec', packages: ['bullmq'], server: 'Redis, appendfsync everysec', store: 'Redis, appendfsync everysec',
-    module: contestant('bullmq'), processes: { steps: 'cores', compute: 'cores' }, durable: 'no: flushed once a second, so power loss takes up to about 1 s',
+    module: contestant('bullmq'), processes: 'cores', durable: 'no: flushed once a second, so power loss takes up to about 1 s',
   },
   {
     name: 'effect', title: 'Effect cluster', packages: ['effect', '@effect/cluster', '@effect/workflow'], server: 'PostgreSQL', store: 'PostgreSQL',
-    module: contestant('effect'), processes: { steps: 'cores', compute: 'cores' }, ownDatabase: true, durable: ON_FLUSH,
+    module: contestant('effect'), processes: 'cores', ownDatabase: true, durable: ON_FLUSH,
   },
 ]
 

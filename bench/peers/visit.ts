@@ -16,8 +16,10 @@ export interface Plan {
   readonly warmUpMs: number
   readonly windowMs: number
   readonly computing: { readonly runs: number, readonly steps: number, readonly iterations: number }
-  /** In place of a peer's own rule. */
+  /** Of a peer for the trivial steps, where it is not to be found out. */
   readonly processes?: number
+  /** What was found out in an earlier visit: processes by workflows in flight. */
+  readonly chosen: ReadonlyMap<number, number>
   progress(text: string): void
 }
 
@@ -45,13 +47,13 @@ export function abandonProcesses(): void {
 
 export async function visit(system: System, folder: string, plan: Plan): Promise<Visited> {
   if (system.cannotRun !== undefined) throw new CannotRun(system.cannotRun)
-  const counts = processesOf(system, plan)
+  const counts = countsOf(system, plan)
   plan.progress('starts')
   mkdirSync(folder, { recursive: true })
   const server = system.server === undefined ? undefined : await startServer(system.server, join(folder, 'server'))
   const children: ChildProcess[] = []
   try {
-    const total = Math.max(counts.steps, counts.compute)
+    const total = Math.max(counts.most, counts.compute)
     const most = Math.max(...plan.inFlight, plan.computing.runs)
     for (let index = 0; index < total; index++) {
       const child = startProcess()
@@ -69,38 +71,56 @@ export async function visit(system: System, folder: string, plan: Plan): Promise
   }
 }
 
-function processesOf({ name, processes }: System, plan: Plan): { readonly steps: number, readonly compute: number } {
-  const cores = availableParallelism()
-  const steps = name !== 'troupe' && plan.processes !== undefined ? plan.processes : processes.steps === 'cores' ? cores : 1
-  return { steps, compute: processes.compute === 'cores' ? cores : 1 }
+interface Counts {
+  /** With how many processes the trivial steps are tried, by workflows in flight. The best figure counts. */
+  steps(inFlight: number): readonly number[]
+  readonly compute: number
+  readonly most: number
 }
 
-async function measure(
-  children: readonly ChildProcess[], counts: { readonly steps: number, readonly compute: number }, plan: Plan,
-): Promise<Pick<Visited, 'steps' | 'compute'>> {
+/**
+ * A peer has as many processes as there are cores wherever that is better for it than one: with the trivial steps, the first visit tries both for each case, and the later ones do what
+ * was better. For steps that compute it is always better.
+ */
+function countsOf({ processes }: System, { processes: given, chosen }: Plan): Counts {
+  const cores = availableParallelism()
+  const compute = processes === 'cores' ? cores : 1
+  const tried = (inFlight: number): readonly number[] => {
+    if (processes === 1 || inFlight === 1) return [1]
+    if (given !== undefined) return [given]
+    const known = chosen.get(inFlight)
+    return known === undefined ? [...new Set([1, cores])] : [known]
+  }
+  return { steps: tried, compute, most: processes === 1 ? 1 : Math.max(cores, given ?? 1) }
+}
+
+async function measure(children: readonly ChildProcess[], counts: Counts, plan: Plan): Promise<Pick<Visited, 'steps' | 'compute'>> {
   const { warmUpMs, windowMs } = plan
   plan.progress('warms up')
-  await load(children.slice(0, counts.steps), 16, { warmUpMs, windowMs: 1 })
+  await load(children, children.length, 16, { warmUpMs, windowMs: 1 })
   const steps = new Map<number, Case>()
   for (const inFlight of plan.inFlight) {
-    plan.progress(`C = ${inFlight}`)
-    const used = children.slice(0, Math.min(counts.steps, inFlight))
-    const before = flushesOfDisks()
-    const measured = await load(used, inFlight, { warmUpMs, windowMs })
-    const after = flushesOfDisks()
-    steps.set(inFlight, { ...measured, processes: used.length, ...(before !== undefined && after !== undefined && { flushes: after - before }) })
+    for (const processes of counts.steps(inFlight)) {
+      plan.progress(`C = ${inFlight}, ${processes} ${processes === 1 ? 'process' : 'processes'}`)
+      const before = flushesOfDisks()
+      const measured = await load(children, processes, inFlight, { warmUpMs, windowMs })
+      const after = flushesOfDisks()
+      const best = steps.get(inFlight)
+      if (best !== undefined && best.workflows >= measured.workflows) continue
+      steps.set(inFlight, { ...measured, processes, ...(before !== undefined && after !== undefined && { flushes: after - before }) })
+    }
   }
   plan.progress('computes')
   const used = children.slice(0, counts.compute)
   const { runs, ...each } = plan.computing
   const computed = await Promise.all(used.map((child, index) => askMeasure(child, { type: 'compute', runs: share(runs, used.length, index), ...each })))
-  const compute = { ...together(computed), seconds: Math.max(...computed.map(({ seconds }) => seconds)), processes: used.length }
-  return { steps, compute }
+  return { steps, compute: { ...together(computed), processes: used.length } }
 }
 
-async function load(children: readonly ChildProcess[], inFlight: number, times: { readonly warmUpMs: number, readonly windowMs: number }): Promise<Measured> {
+/** The first `count` processes share the load, the others rest. */
+async function load(children: readonly ChildProcess[], count: number, inFlight: number, times: { readonly warmUpMs: number, readonly windowMs: number }): Promise<Measured> {
   return together(await Promise.all(children.map((child, index) =>
-    askMeasure(child, { type: 'steps', inFlight: share(inFlight, children.length, index), ...times }))))
+    askMeasure(child, { type: 'steps', inFlight: index < count ? share(inFlight, count, index) : 0, ...times }))))
 }
 
 /** What several processes did at the same time. */

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 const LOOK_AGAIN_MS = 2
 
 /** @param {import('../contract.ts').Opening} opening */
-export async function open({ reach, work, inFlight, process: index }) {
+export async function open({ reach, work, process: index }) {
   const namespaceId = `peer-${index}`
   const backend = reach.postgres === undefined
     ? (await import('openworkflow/sqlite')).BackendSqlite.connect(join(reach.folder, 'openworkflow.db'), { namespaceId })
@@ -40,13 +40,18 @@ export async function open({ reach, work, inFlight, process: index }) {
     }
   }
 
-  const worker = client.newWorker({ concurrency: inFlight })
-  await worker.start()
+  // A worker asks the store once for each free place whenever it looks for work, so it gets as many places as there will be workflows.
+  let worker
   return {
+    prepare: async inFlight => {
+      await worker?.stop()
+      worker = inFlight === 0 ? undefined : client.newWorker({ concurrency: inFlight })
+      await worker?.start()
+    },
     tenSteps: task => run(workflows.tenSteps, task),
     computing: task => run(workflows.computing, task),
     close: async () => {
-      await worker.stop()
+      await worker?.stop()
       await backend.stop()
     },
   }
