@@ -6,7 +6,7 @@ export async function open({ reach, work, process: index }) {
   DBOS.setConfig({
     name: 'peers',
     systemDatabaseUrl: reach.postgres,
-    // Of the default, 10, half is kept for those who wait; from 20 on more made no difference.
+    // Twice the default, as only half of a pool is for those who wait for results.
     systemDatabasePoolSize: 20,
     executorID: `peer-${index}`,
     applicationVersion: '1',
