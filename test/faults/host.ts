@@ -1,6 +1,7 @@
 /** A host in a process of its own, whose disk fails when a file says so. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -88,4 +89,17 @@ export function failingLibrary(t: Test): string | undefined {
     t.pass('skipped', { skip: 'no way to let calls fail: it takes Linux and a C compiler' })
   }
   return library
+}
+
+/** A folder in which something is mounted for a test; undefined where that is not allowed. */
+export function mounted(t: Test, argsFor: (place: string) => readonly string[]): string | undefined {
+  const place = mkdtempSync(join(tmpdir(), 'troupe-mounted-'))
+  t.teardown(() => {
+    spawnSync('umount', ['-l', place])
+    rmSync(place, { recursive: true, force: true })
+  })
+  if (process.platform === 'linux' && spawnSync('mount', [...argsFor(place), place]).status === 0) return place
+  t.comment('NOT SHOWN HERE: it takes Linux and the right to mount.')
+  t.pass('skipped', { skip: 'no right to mount' })
+  return undefined
 }

@@ -1,14 +1,13 @@
 /** Stores that cannot be opened, or should not be where they are: typed errors, nothing changed, and once the cause is gone they open. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openTroupe, recordingLogger, until } from '../harness.ts'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
 import { spawnProgram } from '../store/processes.ts'
 import { newRun, started } from '../store/runs.ts'
-import { failingLibrary, FaultyHost } from './host.ts'
+import { failingLibrary, FaultyHost, mounted } from './host.ts'
 
 t.setTimeout(300_000)
 
@@ -27,19 +26,6 @@ async function opens(t: Test, folder: string): Promise<void> {
   const store = await openLmdbStore({ folder, durability })
   t.not(store.findRun('kept'), undefined, 'it opens, and has what it had')
   await store.close()
-}
-
-/** A folder in which something is mounted for a test; undefined where that is not allowed. */
-function mounted(t: Test, argsFor: (place: string) => readonly string[]): string | undefined {
-  const place = mkdtempSync(join(tmpdir(), 'troupe-mounted-'))
-  t.teardown(() => {
-    spawnSync('umount', ['-l', place])
-    rmSync(place, { recursive: true, force: true })
-  })
-  if (process.platform === 'linux' && spawnSync('mount', [...argsFor(place), place]).status === 0) return place
-  t.comment('NOT SHOWN HERE: it takes Linux and the right to mount.')
-  t.pass('skipped', { skip: 'no right to mount' })
-  return undefined
 }
 
 t.test('a disk that is read-only', async t => {

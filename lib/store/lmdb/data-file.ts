@@ -1,5 +1,6 @@
 /** Whether a file is one that lmdb can open without harm: what its two headers say, and what the trees that they name are like. */
 import { closeSync, fstatSync, openSync } from 'node:fs'
+import { StoreFormatError } from '../../errors.ts'
 import { Page } from './pages.ts'
 import { readTree, type Tree, treesProblem } from './trees.ts'
 
@@ -14,7 +15,7 @@ export type Inspection = 'headers' | 'pages'
  */
 const MOST_LEAVES = 4_096
 
-const META_BYTES = 168
+export const META_BYTES = 168
 const MAGIC = 0xbeefc0de
 /** LMDB 1.0's, that lmdb 3 writes. */
 const DATA_VERSION = 2
@@ -25,9 +26,10 @@ const MOST_FREE_AT_END = 131_072
 const SPARE_MAP_BYTES = 2 ** 30
 
 /** Where things are on a meta page (struct MDB_meta behind the header of a page), on a 64-bit machine. */
-const AT = { flags: 18, magic: 24, version: 28, mapSize: 40, free: 48, pageSize: 48, main: 96, lastPage: 144, transaction: 152 } as const
+export const AT = { flags: 18, magic: 24, version: 28, mapSize: 40, free: 48, pageSize: 48, main: 96, lastPage: 144, transaction: 152 } as const
 
-interface Meta {
+/** One of the two headers. */
+export interface Meta {
   readonly pageSize: number
   readonly mapSize: number
   readonly free: Tree
@@ -53,6 +55,17 @@ export function inspectFile(path: string, depth: Inspection): FolderState | { re
   } finally {
     closeSync(descriptor)
   }
+}
+
+/**
+ * The header of the last commit of a sound file. To be called where commits are made: another thread could see half of one.
+ */
+export function newestMeta(descriptor: number, path: string): Meta {
+  const first = readMeta(descriptor, 0, Infinity)
+  if (typeof first === 'string') throw new StoreFormatError({ what: `"${path}"`, problem: first })
+  const second = readMeta(descriptor, first.pageSize, Infinity)
+  if (typeof second === 'string') throw new StoreFormatError({ what: `"${path}"`, problem: second })
+  return second.transaction > first.transaction ? second : first
 }
 
 function readMeta(descriptor: number, at: number, size: number): Meta | string {
@@ -81,7 +94,7 @@ function problemOf(descriptor: number, pages: number, first: Meta, second: Meta,
   if (claimed - pages > MOST_FREE_AT_END) return cutShort(claimed, pages)
   if (depth === 'headers') return undefined
   const { pageSize, transaction, free, main } = newest
-  const problem = treesProblem({ descriptor, pageSize, pages, claimed, transaction, free, main, leaves: pages <= MOST_LEAVES })
+  const problem = treesProblem({ descriptor, pageSize, pages, claimed, transaction, free, main, leaves: Math.min(pages, claimed) <= MOST_LEAVES })
   if (problem === undefined) return undefined
   return claimed > pages ? cutShort(claimed, pages) : `is damaged (${problem})`
 }

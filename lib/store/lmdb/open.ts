@@ -10,6 +10,7 @@ import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.t
 import { lockFolder } from './lock.ts'
 import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
 import { payloadOf, seedOf } from './records.ts'
+import { Room } from './room.ts'
 import { FreeSpace } from './space.ts'
 import { LmdbStore, NEXT_RUN } from './store.ts'
 
@@ -35,6 +36,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   inspectFolder(folder, 'headers')
   const lock = await lockFolder(folder)
   let root: RootDatabase | undefined
+  let room: Room | undefined
   // Looked at again under the lock: another supervisor may have made or changed it in between.
   const hadLockFile = existsSync(join(folder, LOCK_FILE))
   try {
@@ -47,15 +49,17 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     }
     // What an earlier user of it did not wait for is as good as acknowledged once it has been read.
     if (options.durability === 'power-loss') flushPath(join(folder, DATA_FILE))
+    room = new Room(folder, join(folder, DATA_FILE), () => mapSizeOf(root!))
     root = openRoot(options)
     checkSchema(folder, root)
     const tables = openTables(folder, root, false)
     return new LmdbStore({
-      folder, root, tables, lock, space, minFreeBytes, worries: worriesOf(folder),
+      folder, root, tables, lock, space, room, minFreeBytes, worries: worriesOf(folder),
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
     })
   } catch (error) {
     await root?.close()
+    room?.close()
     const told = readError(folder, error)
     if (!hadLockFile && told instanceof StoreFormatError) rmSync(join(folder, LOCK_FILE), { force: true })
     await lock.release()
@@ -72,10 +76,14 @@ async function makeStore({ folder, durability }: LmdbStoreOptions, made: readonl
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(unfinished)
   const root = openRoot({ folder: unfinished, durability: 'process-crash' })
+  let room: Room | undefined
   try {
+    room = new Room(folder, join(unfinished, DATA_FILE), () => mapSizeOf(root))
+    room.ensure({ rows: 2 * TABLES.length, bytes: 0, neighbours: 0 })
     openTables(unfinished, root, true)
   } finally {
     await root.close()
+    room?.close()
   }
   if (durability === 'power-loss') flushPath(join(unfinished, DATA_FILE))
   renameSync(join(unfinished, DATA_FILE), join(folder, DATA_FILE))
@@ -95,6 +103,10 @@ function openRoot({ folder, durability }: LmdbStoreOptions): RootDatabase {
     overlappingSync: false,
     noSync: durability === 'process-crash',
   })
+}
+
+function mapSizeOf(root: RootDatabase): number {
+  return (root.getStats() as { readonly mapSize: number }).mapSize
 }
 
 function checkSchema(folder: string, root: RootDatabase): void {

@@ -25,6 +25,7 @@ import type { FolderLock } from './lock.ts'
 import { hasMessageKey, readEvent, readStream } from './mailbox.ts'
 import { seedOf } from './records.ts'
 import { Rows } from './rows.ts'
+import type { Room } from './room.ts'
 import type { FreeSpace } from './space.ts'
 
 /** Keys are handed out from blocks of this size; what is left of a block is skipped when the store is opened again. */
@@ -46,6 +47,7 @@ export interface OpenParts {
   readonly tables: Tables
   readonly lock: FolderLock
   readonly space: FreeSpace
+  readonly room: Room
   /** The first key that no run has had. */
   readonly nextKey: number
   readonly hotJournalBytes: number
@@ -120,6 +122,7 @@ export class LmdbStore implements Store {
     if (this.#parts.space.check(batch.size, batch.bytes, batch.neighbours) && !this.#parts.lock.isHeld()) {
       throw this.#unavailable('its folder, or the socket in it that locks it, was taken away')
     }
+    this.#makeRoom()
     try {
       this.#parts.root.transactionSync(this.#write)
     } catch (cause) {
@@ -224,6 +227,7 @@ export class LmdbStore implements Store {
     try {
       await this.#parts.root.close()
     } finally {
+      this.#parts.room.close()
       await this.#parts.lock.release()
     }
   }
@@ -235,6 +239,18 @@ export class LmdbStore implements Store {
       return read()
     } catch (error) {
       throw readError(this.#parts.folder, error)
+    }
+  }
+
+  /** A disk that fails before lmdb was asked fails like one that fails in it: the store stops. */
+  #makeRoom(): void {
+    const { size, bytes, neighbours } = this.#batch
+    try {
+      this.#parts.room.ensure({ rows: size, bytes, neighbours })
+    } catch (cause) {
+      if (cause instanceof StoreUnavailableError) throw cause
+      this.#failure = { cause, applied: false }
+      throw this.#unavailable(`its file cannot be written to (${(cause as Error).message})`, cause)
     }
   }
 

@@ -96,7 +96,7 @@ class Trees {
 
   constructor(file: TreesOf) {
     this.#file = file
-    this.#used = new Uint8Array(file.pages)
+    this.#used = new Uint8Array(Math.min(file.pages, file.claimed))
     this.#whole = file.leaves ? wholeFile(file) : undefined
   }
 
@@ -288,8 +288,9 @@ function isKeyRight(table: TableName, page: Page, at: number, keyEnd: number, va
 }
 
 /** What could not be read is zeros, which are no pages. */
-function wholeFile({ descriptor, pageSize, pages }: TreesOf): ArrayBuffer {
-  const whole = new ArrayBuffer(pages * pageSize)
+function wholeFile({ descriptor, pageSize, pages, claimed }: TreesOf): ArrayBuffer {
+  // Behind what is claimed is room kept ready.
+  const whole = new ArrayBuffer(Math.min(pages, claimed) * pageSize)
   const bytes = new Uint8Array(whole)
   for (let at = 0; at < bytes.length;) {
     const read = readSync(descriptor, bytes, at, bytes.length - at, at)
