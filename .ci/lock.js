@@ -2,6 +2,9 @@
  * Completes package-lock.json with the optional packages of other platforms, after an `npm install` from a registry that does
  * not hold them all. npm leaves out what it could not look up, and `npm ci` then refuses the lock file on every machine.
  * The version is the one their dependent asks for exactly; the platform is in the name.
+ *
+ *   node .ci/lock.js               that of the project
+ *   node .ci/lock.js bench/peers   that of another folder
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +12,7 @@ import { root } from './paths.js'
 
 const PLATFORM = /[-/](aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32)-(arm64|arm|ia32|loong64|mips64el|ppc64|riscv64|s390x|x64)(?:-(.+))?$/
 
-const path = join(root, 'package-lock.json')
+const path = join(root, process.argv[2] ?? '.', 'package-lock.json')
 const lock = JSON.parse(readFileSync(path, 'utf8'))
 const added = {}
 

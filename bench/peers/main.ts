@@ -8,6 +8,7 @@ import { busy } from '../fixtures/busy.ts'
 import { describeMachine, isInMemory } from '../machine.ts'
 import { HELP, parseCommand } from './arguments.ts'
 import type { Command } from './arguments.ts'
+import { installPeers } from './install.ts'
 import { versionOf } from './places.ts'
 import { formatCase, formatColumns, Results } from './report.ts'
 import { abandonServers, CannotRun } from './servers.ts'
@@ -70,6 +71,10 @@ async function compare(command: Command, folder: string): Promise<number> {
     computing: { runs: quick ? 2 : COMPUTING_RUNS, steps: quick ? 2 : 25, iterations: Math.round(iterationsPerMs(quick) * COMPUTING_MS) },
     ...(command.processes !== undefined && { processes: command.processes }),
   }
+  progress('installs the packages of bench/peers')
+  const uninstalled = installPeers()
+  progress('')
+  if (uninstalled !== undefined) print(uninstalled)
   const machine = describeMachine()
   print(`${machine.cpu}, ${machine.cpus} cores; Node ${machine.node}`)
   print(`${rounds} ${rounds === 1 ? 'round' : 'rounds'}; medians (least-most)${quick ? '; quick: these figures say nothing about speed' : ''}`)

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { NOTHING_MEASURED } from './contract.ts'
 import type { Answer, Measured, Order, Reach } from './contract.ts'
+import { versionOf } from './places.ts'
 import { CannotRun, startServer } from './servers.ts'
 import type { Server } from './servers.ts'
 import type { System } from './systems.ts'
@@ -47,6 +48,8 @@ export function abandonProcesses(): void {
 
 export async function visit(system: System, folder: string, plan: Plan): Promise<Visited> {
   if (system.cannotRun !== undefined) throw new CannotRun(system.cannotRun)
+  const missing = system.packages.filter(name => versionOf(name) === undefined)
+  if (missing.length > 0) throw new CannotRun(`not installed: ${missing.join(', ')}. They come with npm ci in bench/peers`)
   const counts = countsOf(system, plan)
   plan.progress('starts')
   mkdirSync(folder, { recursive: true })
