@@ -9,6 +9,10 @@ export interface Bench {
   readonly name: string
   /** One line: what is measured, against what. */
   readonly title: string
+  /** What its series are, by name; of what keeps data, when it counts as kept. */
+  readonly systems?: Readonly<Record<string, string>>
+  /** It takes so long that it runs only when it is named. */
+  readonly onlyByName?: boolean
   run(setting: Setting): Promise<readonly Row[]>
 }
 
@@ -17,13 +21,24 @@ export interface Setting {
   readonly quick: boolean
   readonly rounds: number
   readonly threads: number
-  /** Sleeping runs in the bench of recovery. */
+  /** Sleeping runs in the benches of recovery, memory and timers. */
   readonly sleeping: number
+  /** Records in the full store of the bench of the store. */
+  readonly records: number
+  /** How long the soak goes on. */
+  readonly minutes: number
   /** Where stores are made: on the disk that is to be measured. */
   readonly folder: string
   /** Says what is being done, for whoever waits. */
   progress(text: string): void
+  /** A line that stays. */
+  print(text: string): void
 }
+
+/** What a step of troupe's has cost when it counts, by the name of the series. */
+export const DURABLE = 'troupe: flushed to the disk before the run goes on (power-loss)'
+export const IN_KERNEL = 'troupe: with the kernel, which outlives the process (process-crash)'
+export const BARE_LOG = 'a bare file: as many bytes appended and flushed (fdatasync), as often'
 
 export const WORKFLOWS = new URL('./fixtures/workflows.js', import.meta.url)
 
@@ -40,6 +55,28 @@ export async function withTroupe<R>(
   })
 }
 
+/** What a Troupe did while something was done with it, by its own count. */
+export interface Work {
+  readonly seconds: number
+  readonly steps: number
+  readonly commits: number
+  readonly changes: number
+}
+
+export async function count(troupe: Troupe, work: () => Promise<unknown>): Promise<Work> {
+  const before = await troupe.stats()
+  const startedMs = performance.now()
+  await work()
+  const seconds = (performance.now() - startedMs) / 1000
+  const after = await troupe.stats()
+  return {
+    seconds,
+    steps: after.steps.succeeded - before.steps.succeeded,
+    commits: after.commits.count - before.commits.count,
+    changes: after.commits.entries - before.commits.entries,
+  }
+}
+
 export async function withFolder<R>(setting: Setting, use: (folder: string) => Promise<R> | R): Promise<R> {
   const folder = mkdtempSync(join(setting.folder, 'case-'))
   try {
@@ -47,6 +84,11 @@ export async function withFolder<R>(setting: Setting, use: (folder: string) => P
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Those that take long are measured less often. */
+export function fewRounds({ rounds }: Setting, most: number): number {
+  return Math.min(rounds, most)
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Whether the workers go on while the host's event loop stands still. */
 import type { Troupe } from 'troupe'
 import { setTimeout as wait } from 'node:timers/promises'
-import { alternate, withTroupe } from './bench.ts'
+import { alternate, DURABLE, withTroupe } from './bench.ts'
 import type { Bench } from './bench.ts'
 import { Samples } from './figures.ts'
 import { steppingUntil } from './fixtures/workflows.ts'
@@ -12,6 +12,7 @@ const RUNS_PER_THREAD = 64
 export const blockedHost: Bench = {
   name: 'blocked-host',
   title: `durable steps/s while the host's event loop is blocked for ${BLOCKED_MS / 1000} s, against while it is free`,
+  systems: { blocked: DURABLE, free: DURABLE },
   async run(setting) {
     const samples = new Samples()
     const forMs = setting.quick ? 50 : BLOCKED_MS

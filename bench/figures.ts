@@ -15,12 +15,24 @@ export interface Ratio {
   readonly goal?: Goal
 }
 
+/** What is to be reached by the median of one series itself. */
+export type FigureGoal = Goal & { readonly of: string }
+
+/** Where a row stands on a curve. */
+export interface Place {
+  /** What changes from row to row, with its unit: `actors a thread`. */
+  readonly axis: string
+  readonly x: number
+}
+
 /** One case of a bench. */
 export interface Row {
   readonly label: string
   readonly unit: string
   readonly series: readonly Series[]
   readonly ratio?: Ratio
+  readonly goals?: readonly FigureGoal[]
+  readonly places?: readonly Place[]
   /** What else is worth knowing about the case, such as steps per commit: medians over the rounds. */
   readonly details?: Readonly<Record<string, number>>
 }
@@ -49,11 +61,14 @@ export function summarize(samples: readonly number[]): Summary {
   return { median: median(samples), min: Math.min(...samples), max: Math.max(...samples) }
 }
 
+export function medianOf(series: readonly Series[], name: string): number {
+  return median(series.find(candidate => candidate.name === name)?.samples ?? [])
+}
+
 /** The ratio of the medians; undefined where the row compares nothing. */
-export function ratioOf({ series, ratio }: Row): number | undefined {
+export function ratioOf({ series, ratio }: Pick<Row, 'series' | 'ratio'>): number | undefined {
   if (ratio === undefined) return undefined
-  const medianOf = (name: string): number => median(series.find(candidate => candidate.name === name)?.samples ?? [])
-  return medianOf(ratio.of) / medianOf(ratio.to)
+  return medianOf(series, ratio.of) / medianOf(series, ratio.to)
 }
 
 export function isReached(ratio: number, goal: Goal): boolean {
@@ -72,6 +87,10 @@ export class Samples {
 
   series(...names: readonly string[]): Series[] {
     return names.map(name => ({ name, samples: this.#byName.get(name) ?? [] }))
+  }
+
+  get names(): readonly string[] {
+    return [...this.#byName.keys()]
   }
 
   median(name: string): number {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { alternate, withFolder } from './bench.ts'
+import { alternate, fewRounds, withFolder } from './bench.ts'
 import type { Bench, Setting } from './bench.ts'
 import { median, Samples } from './figures.ts'
 
@@ -27,7 +27,7 @@ export const idle: Bench = {
     const restMs = setting.quick ? 200 : REST_MS
     const samples = new Samples()
     const timers: number[] = []
-    await alternate(setting.rounds, [async round => {
+    await alternate(fewRounds(setting, 2), [async round => {
       setting.progress(`round ${round + 1}`)
       const report = await rest(setting, sleeping, restMs)
       samples.add('used', report.cpuPercent)

@@ -1,6 +1,6 @@
 /** The job that durable-workflow systems are often compared by: ten trivial steps a workflow, C workflows in flight. */
 import type { Troupe } from 'troupe'
-import { alternate, withTroupe } from './bench.ts'
+import { alternate, DURABLE, withTroupe } from './bench.ts'
 import type { Bench, Setting } from './bench.ts'
 import { median, Samples } from './figures.ts'
 import type { Row } from './figures.ts'
@@ -12,6 +12,7 @@ const STEPS = 10
 export const job: Bench = {
   name: 'job',
   title: `${STEPS} trivial steps a workflow, C workflows in flight, each started when one before it has finished`,
+  systems: { troupe: DURABLE },
   async run(setting) {
     const cases = (setting.quick ? [2] : IN_FLIGHT).map(inFlight => ({ inFlight, samples: new Samples() }))
     await alternate(setting.rounds, cases.map(({ inFlight, samples }) => async round => {
@@ -21,7 +22,7 @@ export const job: Bench = {
       samples.add('p50', p50Ms)
     }))
     return cases.flatMap(({ inFlight, samples }): Row[] => [
-      { label: `C = ${inFlight}`, unit: 'steps/s', series: samples.series('troupe'), details: { 'workflows/s': samples.median('troupe') / STEPS } },
+      { label: `C = ${inFlight}`, unit: 'steps/s', series: samples.series('troupe'), places: [{ axis: 'workflows in flight', x: inFlight }], details: { 'workflows/s': samples.median('troupe') / STEPS } },
       {
         label: `C = ${inFlight}, a workflow's p50`,
         unit: 'ms',

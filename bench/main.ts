@@ -3,34 +3,38 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HELP, parseCommand, UsageError } from './arguments.ts'
 import type { Command } from './arguments.ts'
-import type { Bench, Setting } from './bench.ts'
-import { blockedHost } from './blocked-host.ts'
-import { cpu } from './cpu.ts'
+import type { Setting } from './bench.ts'
+import { BENCHES } from './benches.ts'
+import { compare } from './compare.ts'
+import { readDocument } from './document.ts'
 import { ratioOf, summarize } from './figures.ts'
 import type { Row } from './figures.ts'
-import { idle } from './idle.ts'
-import { job } from './job.ts'
-import { latency } from './latency.ts'
 import { describeMachine, isInMemory } from './machine.ts'
-import { recovery } from './recovery.ts'
-import { steps } from './steps.ts'
+import { writeReport } from './report.ts'
 import { formatTable } from './table.ts'
 
-const BENCHES: readonly Bench[] = [steps, cpu, latency, recovery, blockedHost, job, idle]
-
 async function main(argv: readonly string[]): Promise<number> {
-  let command: Command | 'help'
   try {
-    command = parseCommand(argv, BENCHES.map(({ name }) => name), new Date())
+    const unasked = BENCHES.filter(({ onlyByName }) => onlyByName).map(({ name }) => name)
+    const command = parseCommand(argv, BENCHES.map(({ name }) => name), new Date(), unasked)
+    if (command === 'help') print(HELP + BENCHES.map(({ name, title, onlyByName }) => `  ${name.padEnd(14)} ${title}${onlyByName === true ? ' (only when it is named)' : ''}`).join('\n'))
+    else if (command.verb === 'compare') print(compare(readDocument(command.files[0]), readDocument(command.files[1])))
+    else if (command.verb === 'report') report(command.files, command.html)
+    else await runAll(command)
+    return 0
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`${error.message}\nnpm run bench -- --help says what there is\n`)
     return 2
   }
-  if (command === 'help') {
-    process.stdout.write(HELP + BENCHES.map(({ name, title }) => `  ${name.padEnd(14)} ${title}\n`).join(''))
-    return 0
-  }
+}
+
+function report(files: readonly string[], html: string): void {
+  writeReport(html, files.map(readDocument))
+  print(`report: ${html}`)
+}
+
+async function runAll(command: Command): Promise<void> {
   mkdirSync(command.folder, { recursive: true })
   const folder = mkdtempSync(join(command.folder, 'work-'))
   try {
@@ -38,35 +42,38 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  return 0
+  print(`\nevery sample: ${command.json}`)
+  if (command.html !== undefined) report([command.json], command.html)
 }
 
 async function runBenches(command: Command, folder: string): Promise<void> {
-  const { names, quick, rounds, threads, sleeping, json } = command
+  const { names, quick, rounds, threads, sleeping, records, minutes, json } = command
   const machine = describeMachine()
   const date = new Date().toISOString()
   const { cpu: model, cpus, node, packages } = machine
   print(`${model}, ${cpus} cores; Node ${node}; ${Object.entries(packages).map(([name, version]) => `${name} ${version}`).join(', ')}`)
   print(`${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${threads} threads; medians (least-most)${quick ? '; quick: these figures say nothing about speed' : ''}`)
   if (isInMemory(folder)) print(`${command.folder} lies in memory, where nothing is flushed: figures of durable work are not what a disk gives. See --dir.`)
-  const setting: Setting = { quick, rounds, threads, sleeping, folder, progress }
+  const setting: Setting = { quick, rounds, threads, sleeping, records, minutes, folder, progress, print: line }
   const results: object[] = []
   for (const bench of BENCHES.filter(({ name }) => names.includes(name))) {
     print(`\n${bench.name}: ${bench.title}`)
+    const startedMs = performance.now()
     const measured = await bench.run(setting)
     const rows = quick ? measured.map(withoutGoal) : measured
+    const seconds = (performance.now() - startedMs) / 1000
     progress('')
     print(formatTable(rows))
-    results.push({ name: bench.name, title: bench.title, rows: rows.map(withSummary) })
+    if (!quick) print(`(${seconds.toFixed(0)} s)`)
+    results.push({ name: bench.name, title: bench.title, seconds, ...(bench.systems && { systems: bench.systems }), rows: rows.map(withSummary) })
     // After each: an interrupted run keeps what it has.
     mkdirSync(dirname(json), { recursive: true })
-    writeFileSync(json, `${JSON.stringify({ date, machine, options: { names, quick, rounds, threads, sleeping }, benches: results }, undefined, 2)}\n`)
+    writeFileSync(json, `${JSON.stringify({ date, machine, options: { names, quick, rounds, threads, sleeping, records }, benches: results }, undefined, 2)}\n`)
   }
-  print(`\nevery sample: ${json}`)
 }
 
 /** What ran for a moment has reached nothing, and missed nothing. */
-function withoutGoal({ ratio, ...row }: Row): Row {
+function withoutGoal({ ratio, goals: _, ...row }: Row): Row {
   return ratio === undefined ? row : { ...row, ratio: { of: ratio.of, to: ratio.to } }
 }
 
@@ -81,6 +88,11 @@ function withSummary(row: Row): object {
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+function line(text: string): void {
+  progress('')
+  print(text)
 }
 
 /** One line that is written over; nothing where nobody looks. */

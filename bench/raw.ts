@@ -3,11 +3,13 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { withFolder } from './bench.ts'
+import type { Setting, Work } from './bench.ts'
 
 /** Bytes of one change in the store, about: a result of some 100 bytes, its place in the journal, and its checksum. */
 export const BYTES_PER_CHANGE = 150
 
-export interface RawAppend {
+interface RawAppend {
   readonly commits: number
   readonly bytesPerCommit: number
   /** Stops after this long, whatever was done. */
@@ -15,7 +17,7 @@ export interface RawAppend {
 }
 
 /** Commits a second of the barest log there is: append, fdatasync, one after the other. The first tenth is warm-up. */
-export function rawCommitsPerSecond(folder: string, { commits, bytesPerCommit, mostMs }: RawAppend): number {
+function rawCommitsPerSecond(folder: string, { commits, bytesPerCommit, mostMs }: RawAppend): number {
   const log = new RawLog(folder, bytesPerCommit)
   try {
     for (let i = 0; i < commits / 10; i++) log.commit()
@@ -29,6 +31,13 @@ export function rawCommitsPerSecond(folder: string, { commits, bytesPerCommit, m
   } finally {
     log[Symbol.dispose]()
   }
+}
+
+/** The commits that a Troupe made just now, of as many bytes, on a bare log: how many a second it takes. */
+export async function rawFor(setting: Setting, { commits, changes }: Work, bytesPerChange = BYTES_PER_CHANGE): Promise<number> {
+  return withFolder(setting, folder => rawCommitsPerSecond(folder, {
+    commits, bytesPerCommit: changes / Math.max(1, commits) * bytesPerChange, mostMs: setting.quick ? 20 : 1500,
+  }))
 }
 
 export class RawLog implements Disposable {

@@ -1,17 +1,19 @@
 /** The rows of a bench as a table for the terminal. */
-import { isReached, ratioOf, summarize } from './figures.ts'
+import { isReached, medianOf, ratioOf, summarize } from './figures.ts'
 import type { Goal, Row, Series } from './figures.ts'
 
 export function formatTable(rows: readonly Row[]): string {
   const names = [...new Set(rows.flatMap(({ series }) => series.map(({ name }) => name)))]
   const details = [...new Set(rows.flatMap(row => Object.keys(row.details ?? {})))]
   const compares = rows.some(({ ratio }) => ratio !== undefined)
-  const header = ['', 'unit', ...names, ...compares ? ['ratio', 'goal'] : [], ...details]
+  const aims = compares || rows.some(({ goals = [] }) => goals.length > 0)
+  const header = ['', 'unit', ...names, ...compares ? ['ratio'] : [], ...aims ? ['goal'] : [], ...details]
   const lines = rows.map(row => [
     row.label,
     row.unit,
     ...names.map(name => formatSeries(row.series.find(series => series.name === name))),
-    ...compares ? formatRatio(row) : [],
+    ...compares ? [formatOptional(ratioOf(row))] : [],
+    ...aims ? [formatGoals(row)] : [],
     ...details.map(name => formatOptional(row.details?.[name])),
   ])
   const widths = header.map((_, column) => Math.max(...[header, ...lines].map(line => line[column]!.length)))
@@ -33,14 +35,19 @@ function formatSeries(series: Series | undefined): string {
   return `${formatNumber(median)} (${formatNumber(min)}-${formatNumber(max)})`
 }
 
-function formatRatio(row: Row): [string, string] {
+/** Each goal of the row, and whether it was reached. */
+function formatGoals(row: Row): string {
   const ratio = ratioOf(row)
-  if (ratio === undefined || row.ratio === undefined) return ['', '']
-  const { goal } = row.ratio
-  return [formatNumber(ratio), goal === undefined ? '' : `${formatGoal(goal)}${isReached(ratio, goal) ? '' : ' (missed)'}`]
+  const goals = ratio === undefined || row.ratio?.goal === undefined ? [] : [verdict(ratio, row.ratio.goal)]
+  const isPlain = row.series.length === 1
+  return [...goals, ...(row.goals ?? []).map(goal => `${isPlain ? '' : `${goal.of} `}${verdict(medianOf(row.series, goal.of), goal)}`)].join(', ')
 }
 
-function formatGoal(goal: Goal): string {
+function verdict(value: number, goal: Goal): string {
+  return `${formatGoal(goal)}${isReached(value, goal) ? '' : ' (missed)'}`
+}
+
+export function formatGoal(goal: Goal): string {
   return 'atLeast' in goal ? `>= ${goal.atLeast}` : `<= ${goal.atMost}`
 }
 

@@ -19,7 +19,7 @@ t.test('a ratio compares the medians, whatever single samples say', async t => {
   for (const sample of [400, 1, 500]) samples.add('theirs', sample)
   const row: Row = { label: 'x', unit: 'steps/s', series: samples.series('ours', 'theirs'), ratio: { of: 'ours', to: 'theirs' } }
   t.equal(ratioOf(row), 0.5)
-  t.equal(ratioOf({ label: 'x', unit: 'ms', series: [] }), undefined)
+  t.equal(ratioOf({ series: [] }), undefined)
   t.equal(isReached(0.95, { atLeast: 0.95 }), true)
   t.equal(isReached(0.94, { atLeast: 0.95 }), false)
   t.equal(isReached(3.1, { atMost: 3 }), false)
