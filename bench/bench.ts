@@ -33,6 +33,8 @@ export interface Setting {
   progress(text: string): void
   /** A line that stays. */
   print(text: string): void
+  /** Quick: those that were opened, by their options. What wants the same has the same one. */
+  readonly shared?: Map<string, Troupe>
 }
 
 /** What a step of troupe's has cost when it counts, by the name of the series. */
@@ -45,6 +47,7 @@ export const WORKFLOWS = new URL('./fixtures/workflows.js', import.meta.url)
 /** Opens a troupe in a new folder, lets it be used, closes it, and removes the folder. */
 export async function withTroupe<R>(
   setting: Setting, options: Partial<TroupeOptions>, use: (troupe: Troupe) => Promise<R>): Promise<R> {
+  if (setting.shared !== undefined) return use(await sharedTroupe(setting, setting.shared, options))
   return withFolder(setting, async store => {
     const troupe = await Troupe.open({ store, workflows: WORKFLOWS, threads: setting.threads, ...options })
     try {
@@ -53,6 +56,16 @@ export async function withTroupe<R>(
       await troupe.close({ mode: 'abandon' })
     }
   })
+}
+
+async function sharedTroupe({ folder, threads }: Setting, shared: Map<string, Troupe>, options: Partial<TroupeOptions>): Promise<Troupe> {
+  const all = { threads, ...options, actorsPerThread: 64 }
+  const key = JSON.stringify(all)
+  const known = shared.get(key)
+  if (known !== undefined) return known
+  const troupe = await Troupe.open({ store: mkdtempSync(join(folder, 'shared-')), workflows: WORKFLOWS, ...all })
+  shared.set(key, troupe)
+  return troupe
 }
 
 /** What a Troupe did while something was done with it, by its own count. */

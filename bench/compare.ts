@@ -32,7 +32,7 @@ export function judge(before: readonly number[], after: readonly number[]): Verd
 /** Whether more of it is better; what is neither is only said to have risen or fallen. */
 export function isBetter(unit: string, verdict: 'up' | 'down'): boolean | undefined {
   if (unit.endsWith('/s') || unit === 'ratio of rates') return verdict === 'up'
-  if (/^(?:u?s|ms|MB|%|ratio of costs)\b/.test(unit)) return verdict === 'down'
+  if (/^(?:s|ms|MB|%|ratio of costs)(?: |$)/.test(unit)) return verdict === 'down'
   return undefined
 }
 

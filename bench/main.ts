@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HELP, parseCommand, UsageError } from './arguments.ts'
 import type { Command } from './arguments.ts'
+import type { Troupe } from 'troupe'
 import type { Setting } from './bench.ts'
 import { BENCHES } from './benches.ts'
 import { compare } from './compare.ts'
@@ -37,16 +38,18 @@ function report(files: readonly string[], html: string): void {
 async function runAll(command: Command): Promise<void> {
   mkdirSync(command.folder, { recursive: true })
   const folder = mkdtempSync(join(command.folder, 'work-'))
+  const shared = new Map<string, Troupe>()
   try {
-    await runBenches(command, folder)
+    await runBenches(command, folder, shared)
   } finally {
+    await Promise.all([...shared.values()].map(troupe => troupe.close({ mode: 'abandon' })))
     rmSync(folder, { recursive: true, force: true })
   }
   print(`\nevery sample: ${command.json}`)
   if (command.html !== undefined) report([command.json], command.html)
 }
 
-async function runBenches(command: Command, folder: string): Promise<void> {
+async function runBenches(command: Command, folder: string, shared: Map<string, Troupe>): Promise<void> {
   const { names, quick, rounds, threads, sleeping, records, minutes, json } = command
   const machine = describeMachine()
   const date = new Date().toISOString()
@@ -54,7 +57,7 @@ async function runBenches(command: Command, folder: string): Promise<void> {
   print(`${model}, ${cpus} cores; Node ${node}; ${Object.entries(packages).map(([name, version]) => `${name} ${version}`).join(', ')}`)
   print(`${rounds} ${rounds === 1 ? 'round' : 'rounds'}, ${threads} threads; medians (least-most)${quick ? '; quick: these figures say nothing about speed' : ''}`)
   if (isInMemory(folder)) print(`${command.folder} lies in memory, where nothing is flushed: figures of durable work are not what a disk gives. See --dir.`)
-  const setting: Setting = { quick, rounds, threads, sleeping, records, minutes, folder, progress, print: line }
+  const setting: Setting = { quick, rounds, threads, sleeping, records, minutes, folder, progress, print: line, ...(quick && { shared }) }
   const results: object[] = []
   for (const bench of BENCHES.filter(({ name }) => names.includes(name))) {
     print(`\n${bench.name}: ${bench.title}`)
@@ -73,8 +76,8 @@ async function runBenches(command: Command, folder: string): Promise<void> {
 }
 
 /** What ran for a moment has reached nothing, and missed nothing. */
-function withoutGoal({ ratio, goals: _, ...row }: Row): Row {
-  return ratio === undefined ? row : { ...row, ratio: { of: ratio.of, to: ratio.to } }
+function withoutGoal({ ratio, ...row }: Row): Row {
+  return { ...row, goals: [], ...(ratio !== undefined && { ratio: { of: ratio.of, to: ratio.to } }) }
 }
 
 function withSummary(row: Row): object {

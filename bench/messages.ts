@@ -1,4 +1,5 @@
 /** Messages to runs, from the host and from each other. */
+import { randomUUID } from 'node:crypto'
 import type { Troupe } from 'troupe'
 import { alternate, BARE_LOG, count, DURABLE, withTroupe } from './bench.ts'
 import type { Bench } from './bench.ts'
@@ -52,7 +53,7 @@ async function fromHost(troupe: Troupe, runs: number, each: number): Promise<voi
 
 /** Each of a pair gets `each` messages. */
 async function betweenRuns(troupe: Troupe, runs: number, each: number): Promise<void> {
-  const ids = Array.from({ length: runs }, (_, index) => `pair-${each}-${index}`)
+  const ids = Array.from({ length: runs }, () => randomUUID())
   const handles = await troupe.startMany(talking, ids.map((id, index) => {
     const isFirst = index % 2 === 0
     return { args: [ids[isFirst ? index + 1 : index - 1]!, each, isFirst] as [string, number, boolean], options: { id } }

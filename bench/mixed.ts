@@ -8,9 +8,9 @@ import type { Row } from './figures.ts'
 import { computeOrWait } from './fixtures/workflows.ts'
 
 const MS = 50
-const RUNS_PER_THREAD = 48
+const RUNS_PER_THREAD = 40
 const STEPS = 2
-const TUNED: readonly Partial<TroupeOptions>[] = [1, 4, 16, 256].map(actorsPerThread => ({ actorsPerThread }))
+const TUNED: readonly Partial<TroupeOptions>[] = [4, 16, 256].map(actorsPerThread => ({ actorsPerThread }))
 
 type Kind = 'computes' | 'waits'
 
@@ -21,6 +21,7 @@ const ORDERS: Readonly<Record<string, (index: number, runs: number) => Kind>> = 
   'those that compute first': (index, runs) => index < runs / 2 ? 'computes' : 'waits',
   'those that wait first': (index, runs) => index >= runs / 2 ? 'computes' : 'waits',
 }
+
 
 export const mixed: Bench = {
   name: 'mixed',

@@ -81,9 +81,16 @@ function section(bench: BenchResult, document: ResultDocument, isDated: boolean)
     + `<p class="soft">Repeat: <code>npm run bench -- ${escape(name)}</code></p></section>`
 }
 
+/** Axes with more than one place: one alone is no curve. */
+function axesOf(rows: readonly Row[]): readonly string[] {
+  const xs = new Map<string, Set<number>>()
+  for (const { axis, x } of rows.flatMap(({ places = [] }) => places)) xs.set(axis, (xs.get(axis) ?? new Set()).add(x))
+  return [...xs].filter(([, places]) => places.size > 1).map(([axis]) => axis)
+}
+
 /** Curves: rows that stand on one axis, by unit; and their ratios, where there are any. */
 function placed(rows: readonly Row[]): string[] {
-  const axes = [...new Set(rows.flatMap(({ places = [] }) => places.map(({ axis }) => axis)))]
+  const axes = axesOf(rows)
   return axes.flatMap(axis => {
     const on = rows.flatMap(row => (row.places ?? []).filter(place => place.axis === axis).map(({ x }) => ({ row, x })))
     const units = [...new Set(on.map(({ row }) => row.unit))]
@@ -108,7 +115,8 @@ function placed(rows: readonly Row[]): string[] {
 
 /** Dots: rows that stand for themselves, by unit; and their ratios. */
 function unplaced(rows: readonly Row[]): string[] {
-  const own = rows.filter(({ places = [] }) => places.length === 0)
+  const axes = axesOf(rows)
+  const own = rows.filter(({ places = [] }) => !places.some(({ axis }) => axes.includes(axis)))
   const charts = [...new Set(own.map(({ unit }) => unit))].map(unit => {
     const these = own.filter(row => row.unit === unit)
     const lines = namesOf(these).map((name): Line => ({

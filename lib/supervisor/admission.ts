@@ -1,5 +1,5 @@
 /**
- * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors. A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
+ * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors for the places it offers (places.ts). A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
  * and one is kept free for it if there is none.
  */
 import { CAREFUL_AFTER_DEATHS } from '../model/respawn.ts'
@@ -8,8 +8,23 @@ import { Lanes } from './lanes.ts'
 import type { Bounds, QueuedRun } from './lanes.ts'
 import type { RunState } from './state.ts'
 
+export interface ThreadLoad {
+  readonly threadId: number
+  readonly actors: number
+  /** Of the actors, those that merely wait. Default 0. */
+  readonly waiting?: number
+  /** Actors that do not merely wait which it would have now. Default: any number. */
+  readonly places?: number
+}
+
+interface Load {
+  actors: number
+  working: number
+  readonly places: number
+}
+
 export interface AdmissionHost {
-  threads(): Iterable<{ readonly threadId: number, readonly actors: number }>
+  threads(): Iterable<ThreadLoad>
   /** The run, if it is still in the queue and its workflow is known; loads it if need be. */
   queuedRun(key: RunKey): RunState | undefined
   mustBeAlone(state: RunState): boolean
@@ -18,6 +33,8 @@ export interface AdmissionHost {
   admit(state: RunState, threadId: number): void
   /** Lets actors that merely wait go, so that their places become free. */
   makeRoom(places: number, threadId: number | undefined): void
+  /** Runs wait, and threads that are busy might take them later: admission is to be tried again soon. */
+  awaitPlaces(): void
 }
 
 export class Admission {
@@ -69,8 +86,10 @@ export class Admission {
   /** Admits whom there is room for. */
   run(): void {
     if (!this.#open || this.waiting === 0) return
-    const load = new Map<number, number>()
-    for (const { threadId, actors } of this.#host.threads()) load.set(threadId, actors)
+    const load = new Map<number, Load>()
+    for (const { threadId, actors, waiting = 0, places = Infinity } of this.#host.threads()) {
+      load.set(threadId, { actors, working: actors - waiting, places: Math.min(places, this.#actorsPerThread) })
+    }
     this.#admitAlone(load, 'careless')
     for (;;) {
       const threadId = this.#leastLoaded(load)
@@ -82,13 +101,24 @@ export class Admission {
         // Of the careful ones all have to be known before one is chosen.
         this.#admitAlone(load, 'careless')
       } else {
-        load.set(threadId, load.get(threadId)! + 1)
+        const thread = load.get(threadId)!
+        thread.actors++
+        thread.working++
         this.#host.admit(state, threadId)
       }
     }
     this.#admitAlone(load, 'all')
     const admissible = this.#lanes.admissible()
-    if (admissible > 0) this.#host.makeRoom(admissible, undefined)
+    if (admissible > 0) this.#makeRoom(load, admissible)
+  }
+
+  /** Where it is places that are missing, actors that wait are let go; where it is time, that would free none. */
+  #makeRoom(load: ReadonlyMap<number, Load>, admissible: number): void {
+    const open = [...load].filter(([threadId]) => !this.#reserved.has(threadId))
+    const full = open.filter(([, { actors }]) => actors >= this.#actorsPerThread)
+    if (full.length === open.length) return this.#host.makeRoom(admissible, undefined)
+    for (const [threadId, { working, places }] of full) if (working < places) this.#host.makeRoom(admissible, threadId)
+    this.#host.awaitPlaces()
   }
 
   #next(): RunState | undefined {
@@ -100,19 +130,20 @@ export class Admission {
     return undefined
   }
 
-  #leastLoaded(load: ReadonlyMap<number, number>): number | undefined {
+  #leastLoaded(load: ReadonlyMap<number, Load>): number | undefined {
     let best: number | undefined
-    let fewest = this.#actorsPerThread
-    for (const [threadId, actors] of load) {
-      if (actors < fewest && !this.#reserved.has(threadId)) {
-        fewest = actors
+    let least = 1
+    for (const [threadId, { actors, working, places }] of load) {
+      const share = Math.max(actors / this.#actorsPerThread, working / places)
+      if (share < least && !this.#reserved.has(threadId)) {
+        least = share
         best = threadId
       }
     }
     return best
   }
 
-  #admitAlone(load: Map<number, number>, whom: 'careless' | 'all'): void {
+  #admitAlone(load: ReadonlyMap<number, Load>, whom: 'careless' | 'all'): void {
     while (this.#alone.length > 0) {
       if (whom === 'careless' && this.#alone[0]!.deaths > 0) return
       const state = this.#host.queuedRun(this.#alone[0]!.key)
@@ -130,7 +161,7 @@ export class Admission {
       const threadId = this.#emptyThread(load)
       if (threadId === undefined) return this.#reserveOne(load)
       this.#alone.shift()
-      load.set(threadId, 1)
+      Object.assign(load.get(threadId)!, { actors: 1, working: 1 })
       this.#reserved.set(threadId, state.meta.key)
       this.#host.admit(state, threadId)
     }
@@ -149,20 +180,20 @@ export class Admission {
     return meta.queue === undefined || progress.holdsPlace === true || this.#bounds.bound(meta.queue, meta.queueKey) === 'free'
   }
 
-  #emptyThread(load: ReadonlyMap<number, number>): number | undefined {
-    for (const [threadId, actors] of load) {
+  #emptyThread(load: ReadonlyMap<number, Load>): number | undefined {
+    for (const [threadId, { actors }] of load) {
       if (actors === 0 && this.#reserved.get(threadId) === undefined) return threadId
     }
     return undefined
   }
 
   /** Takes a thread out of service until it is empty: one at a time, and never the last one that others may use, if there are several. */
-  #reserveOne(load: ReadonlyMap<number, number>): void {
+  #reserveOne(load: ReadonlyMap<number, Load>): void {
     let best: number | undefined
-    for (const [threadId, actors] of load) {
+    for (const [threadId, { actors }] of load) {
       if (this.#reserved.has(threadId)) {
         if (this.#reserved.get(threadId) === undefined) return this.#host.makeRoom(actors, threadId)
-      } else if (best === undefined || actors < load.get(best)!) best = threadId
+      } else if (best === undefined || actors < load.get(best)!.actors) best = threadId
     }
     if (best === undefined || (load.size > 1 && this.#reserved.size >= load.size - 1)) {
       // Those who have a thread to themselves may merely wait, even for the one that is to follow: then they make room.
@@ -170,7 +201,7 @@ export class Admission {
       return
     }
     this.#reserved.set(best, undefined)
-    this.#host.makeRoom(load.get(best)!, best)
+    this.#host.makeRoom(load.get(best)!.actors, best)
   }
 }
 

@@ -7,7 +7,7 @@ import { assertNever } from '../invariant.ts'
 import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
 import type { HostReplies, HostRequest, ScheduleRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
-import type { ListedRun, RunMeta, RunProgress } from '../store/contract.ts'
+import type { ListedRun, RunMeta, RunProgress, RunQuery } from '../store/contract.ts'
 import { carefulness } from './admission.ts'
 import { Followers } from './followers.ts'
 import { EncodedRefusal, refusalBytes } from './refusal.ts'
@@ -120,7 +120,7 @@ export class Door {
         })
       }
       case 'count-runs':
-        return settled(() => store.countRuns(request.query))
+        return whenSettled(() => { this.#count(request.query, undefined, 0, reply, refuse) })
       case 'cancel-run':
         return this.#cancel([this.#find(request.id)], request.graceMs, request.children, () => { reply(undefined) })
       case 'resume-run':
@@ -309,6 +309,20 @@ export class Door {
       waits: [...state?.waits ?? []].map(([index, wait]) => ({ index, wait: encodeWait(wait) })),
       running: [...state?.running ?? []].map(([index, step]) => ({ index, ...step })),
     }
+  }
+
+  /** One condition is counted in an index. More of them are a walk, a page at a time: runs at work must not wait for its end. */
+  #count(query: RunQuery, after: string | undefined, before: number, reply: Reply, refuse: (error: unknown) => void): void {
+    const { store, clock } = this.#parts
+    const { order: _, ...conditions } = query
+    if (Object.values(conditions).filter(value => value !== undefined).length < 2) return reply(store.countRuns(query))
+    const { runs, next } = store.listRuns(query, { limit: Number.MAX_SAFE_INTEGER, values: false, ...(after !== undefined && { after }) })
+    const count = before + runs.length
+    if (next === undefined) return reply(count)
+    clock.soon(() => {
+      if (this.#isClosing) refuse(new TroupeClosedError({ operation: 'count-runs' }))
+      else this.#orRefuse(refuse, () => { this.#count(query, next, count, reply, refuse) })
+    })
   }
 
   // ---- control ---------------------------------------------------------------------------------------------------

@@ -23,22 +23,28 @@ export class Lingering {
   await({ meta: { key, id } }: RunState): void {
     if (this.#waiting.has(key)) return
     this.#waiting.add(key)
-    this.#shell.alarms.later(LINGER_MS, () => {
-      const threadId = this.#waiting.has(key) ? this.#parts.pool.threadOf(key) : undefined
-      if (threadId === undefined) return
-      this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },
-        `A step of an earlier life of run "${id}" goes on and holds up the next; its thread is ended, and its neighbours go on from their last checkpoints.`)
-      this.#parts.pool.endThread(threadId)
-    })
+    // By then the word that it is over may have come, and wait to be heard.
+    this.#shell.alarms.later(LINGER_MS, () => { this.#parts.clock.soon(() => { this.#endThreadOf(key, id) }) })
   }
 
-  /** A task is over, or a thread has ended: who waited for that stands in line again. */
-  lineUp(): void {
-    for (const key of this.#waiting) {
-      if (this.#parts.pool.threadOf(key) !== undefined) continue
-      this.#waiting.delete(key)
-      const state = this.#parts.runs.get(key)
-      if (state?.life.type === 'queued') this.#shell.admission.push(queuedRun(state))
-    }
+  #endThreadOf(key: RunKey, id: string): void {
+    const threadId = this.#waiting.has(key) ? this.#parts.pool.threadOf(key) : undefined
+    if (threadId === undefined) return
+    this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },
+      `A step of an earlier life of run "${id}" goes on and holds up the next; its thread is ended, and its neighbours go on from their last checkpoints.`)
+    this.#parts.pool.endThread(threadId)
+  }
+
+  /** The task of this run is over: if it waited for that, it stands in line again. */
+  lineUp(key: RunKey): void {
+    if (!this.#waiting.has(key) || this.#parts.pool.threadOf(key) !== undefined) return
+    this.#waiting.delete(key)
+    const state = this.#parts.runs.get(key)
+    if (state?.life.type === 'queued') this.#shell.admission.push(queuedRun(state))
+  }
+
+  /** A thread has ended, and with it all that went on in it. */
+  lineUpAll(): void {
+    for (const key of this.#waiting) this.lineUp(key)
   }
 }

@@ -80,6 +80,16 @@ export class Pulse {
     return this.presence.holder
   }
 
+  /** How often it was heard. */
+  get words(): number {
+    return this.#words
+  }
+
+  /** How long its loop has had nothing to do, in all. */
+  get idleMs(): number {
+    return this.#parts.worker.performance.eventLoopUtilization().idle
+  }
+
   /** Each word of it is a sign of life. */
   heard(): void {
     this.#words++

@@ -7,7 +7,7 @@ import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
 import { packEntries } from '../protocol/thread.ts'
-import type { AdmissionHost } from './admission.ts'
+import type { AdmissionHost, ThreadLoad } from './admission.ts'
 import { Admission, carefulness, queuedRun } from './admission.ts'
 import { Alarms } from './alarms.ts'
 import { Children } from './children.ts'
@@ -17,6 +17,7 @@ import type { Commits } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
+import type { Places } from './places.ts'
 import type { Pool, ThreadEnd } from './pool.ts'
 import { concernOf } from './pulse.ts'
 import { policyFor } from './probe.ts'
@@ -41,6 +42,7 @@ export interface ShellParts {
   readonly timers: Timers
   readonly queues: Queues
   readonly pool: Pool
+  readonly places: Places
   readonly actorsPerThread: number
   readonly probe?: Probe | undefined
   /** An outcome is durable. */
@@ -115,7 +117,7 @@ export class Shell implements AdmissionHost {
     const state = this.#parts.runs.loaded(key)
     if (state?.life.type === 'live' && state.progress.incarnation === incarnation) this.hear(state, { type: 'actor-vanished' })
     if (this.admission.isReservedFor(threadId, key)) this.admission.release(threadId)
-    this.#lingering.lineUp()
+    this.#lingering.lineUp(key)
     this.#parts.commits.schedule()
   }
 
@@ -136,7 +138,7 @@ export class Shell implements AdmissionHost {
     }
     this.admission.release(threadId)
     this.children.threadEnded(threadId)
-    this.#lingering.lineUp()
+    this.#lingering.lineUpAll()
     this.#parts.commits.schedule()
   }
 
@@ -157,8 +159,18 @@ export class Shell implements AdmissionHost {
 
   // ---- admission -------------------------------------------------------------------------------------------------
 
-  *threads(): Iterable<{ readonly threadId: number, readonly actors: number }> {
-    for (const { threadId, actors } of this.#parts.pool.threads()) yield { threadId, actors: actors + (this.#admitted.get(threadId) ?? 0) }
+  *threads(): Iterable<ThreadLoad> {
+    const { pool, places } = this.#parts
+    places.wanted()
+    const waiting = new Map<number, number>()
+    for (const { life } of this.#idle.values()) if (life.type === 'live') waiting.set(life.threadId, (waiting.get(life.threadId) ?? 0) + 1)
+    for (const { threadId, actors } of pool.threads()) {
+      yield { threadId, actors: actors + (this.#admitted.get(threadId) ?? 0), waiting: waiting.get(threadId) ?? 0, places: places.of(threadId) }
+    }
+  }
+
+  awaitPlaces(): void {
+    this.#parts.places.awaitMore()
   }
 
   queuedRun(key: RunKey): RunState | undefined {

@@ -12,6 +12,7 @@ import type { QueuePlace, Store } from '../store/contract.ts'
 import { monotonicMs } from '../system.ts'
 import { Commits, LONGEST_RETRY_MS } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
+import { Places } from './places.ts'
 import { ThreadPool } from './pool.ts'
 import type { Pool, PoolListener, PoolOptions } from './pool.ts'
 import { isStill, runsAtWork } from './probe.ts'
@@ -77,6 +78,7 @@ export class Supervisor {
       supervisor.#parts.commits.schedule()
     } catch (error) {
       supervisor.#watch.stop()
+      supervisor.#parts.places.stop()
       supervisor.#parts.timers.stop()
       supervisor.#parts.commits.stop()
       await supervisor.#parts.pool.destroy()
@@ -117,18 +119,23 @@ export class Supervisor {
       }, {
         facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
         threadReady: (_, pulse) => {
-          if (pulse !== undefined) this.#watch.add(pulse)
+          if (pulse !== undefined) {
+            this.#watch.add(pulse)
+            this.#parts.places.add(pulse)
+          }
           this.#parts.commits.schedule()
         },
         released: (threadId, key, incarnation) => { this.#shell.released(threadId, key, incarnation) },
         threadEnded: (threadId, end) => {
           this.#watch.remove(threadId)
+          this.#parts.places.remove(threadId)
           this.#shell.threadEnded(threadId, end)
         },
         argsChecked: message => { this.#shell.children.argsChecked(message.requestId, message) },
         bootFailed: error => { this.#log('error', { event: 'thread-boot-failed', error }, `A worker thread could not be started again: ${String(error)}`) },
       }),
       actorsPerThread: options.actorsPerThread,
+      places: new Places(options.actorsPerThread, () => { this.#parts.commits.schedule() }),
       probe: deps.probe,
       outcomeRecorded: state => { this.#door.outcomeRecorded(state) },
       changed: state => { this.#door.changed(state) },
@@ -172,6 +179,7 @@ export class Supervisor {
   /** The host's process is ending: the store is closed at once, and nothing more is acknowledged. */
   async stopNow(): Promise<void> {
     this.#watch.stop()
+    this.#parts.places.stop()
     this.#parts.commits.stop()
     this.#parts.timers.stop()
     await this.#store.close()
@@ -206,6 +214,7 @@ export class Supervisor {
     }
     pool.drain()
     this.#watch.stop()
+    this.#parts.places.stop()
     const ended = await this.endThreads()
     timers.stop()
     this.#shell.abandonAll()

@@ -20,13 +20,19 @@ class Host {
   readonly admitted: number[] = []
   readonly asked: { readonly places: number, readonly threadId: number | undefined }[] = []
   readonly unknown = new Set<RunKey>()
+  /** Of each thread, how many that do not merely wait it takes now. */
+  readonly places = new Map<number, number>()
+  awaited = 0
   readonly admission: Admission
   readonly #threads: readonly number[]
 
   constructor(threads: number, actorsPerThread: number) {
     this.#threads = Array.from({ length: threads }, (_, i) => i + 1)
     this.admission = new Admission({
-      threads: () => this.#threads.map(threadId => ({ threadId, actors: this.on(threadId).length })),
+      threads: () => this.#threads.map(threadId => ({
+        threadId, actors: this.on(threadId).length, places: this.places.get(threadId) ?? Infinity,
+        waiting: this.on(threadId).filter(key => this.runs.get(key as RunKey)!.waiting).length,
+      })),
       queuedRun: key => this.unknown.has(key) || this.runs.get(key)?.state.life.type !== 'queued' ? undefined : this.runs.get(key)!.state,
       isHeldBack: state => carefulness(state) > 0 && [...this.runs.values()].some(run => run.thread !== undefined && carefulness(run.state) > 0),
       mustBeAlone: state => this.runs.get(state.meta.key)!.alone,
@@ -36,6 +42,7 @@ class Host {
         run.thread = threadId
         this.admitted.push(state.meta.key)
       },
+      awaitPlaces: () => { this.awaited++ },
       makeRoom: (places, threadId) => {
         this.asked.push({ places, threadId })
         let left = places
@@ -256,4 +263,50 @@ t.test('whatever comes and goes, bounds hold, nobody joins a run that must be al
     }
   }
   t.pass('200 sequences')
+})
+
+t.test('a thread that takes fewer for now is given no more than that, and admission is to be tried again', async t => {
+  const host = new Host(2, 10)
+  host.places.set(1, 2)
+  host.places.set(2, 4)
+  for (let key = 1; key <= 9; key++) host.add(key)
+  host.admission.run()
+  t.equal(host.on(1).length, 2)
+  t.equal(host.on(2).length, 4)
+  t.equal(host.admission.waiting, 3)
+  t.equal(host.awaited, 1)
+  t.same(host.asked, [], 'nobody is let go for want of time')
+  host.places.set(2, 10)
+  host.admission.run()
+  t.equal(host.on(2).length, 7)
+  t.equal(host.admission.waiting, 0)
+})
+
+t.test('who merely waits takes no place of a busy thread, but is let go where actorsPerThread is reached', async t => {
+  const host = new Host(2, 4)
+  host.places.set(1, 2)
+  host.places.set(2, 2)
+  for (let key = 1; key <= 4; key++) host.add(key)
+  host.admission.run()
+  t.same([host.on(1).length, host.on(2).length], [2, 2])
+  for (const key of host.on(1)) host.wait(key)
+  for (let key = 5; key <= 6; key++) host.add(key)
+  host.admission.run()
+  t.same([host.on(1).length, host.on(2).length], [4, 2], 'those that wait are no load')
+  host.wait(5)
+  host.add(7)
+  host.admission.run()
+  t.same(host.asked.at(-1), { places: 1, threadId: 1 }, 'the thread with time has no place left')
+  t.equal(host.on(1).length, 3)
+  host.admission.run()
+  t.same([host.on(1).length, host.on(2).length], [4, 2])
+})
+
+t.test('of two threads the one with more of its places free is next', async t => {
+  const host = new Host(2, 64)
+  host.places.set(1, 4)
+  host.places.set(2, 64)
+  for (let key = 1; key <= 34; key++) host.add(key)
+  host.admission.run()
+  t.same([host.on(1).length, host.on(2).length], [2, 32])
 })

@@ -8,6 +8,7 @@ import { createMemoryStore } from '../../lib/store/memory/index.ts'
 import { Commits } from '../../lib/supervisor/commits.ts'
 import { Runs } from '../../lib/supervisor/runs.ts'
 import { Shell } from '../../lib/supervisor/shell.ts'
+import { Places } from '../../lib/supervisor/places.ts'
 import type { ShellParts } from '../../lib/supervisor/shell.ts'
 import { Starts } from '../../lib/supervisor/starts.ts'
 import type { RunState } from '../../lib/supervisor/state.ts'
@@ -49,7 +50,7 @@ class Bench {
       endThread: (threadId: number) => { this.endedThreads.push(threadId) },
     }
     const parts = {
-      store, clock, runs: this.runs, starts, commits, timers, pool, actorsPerThread: 4,
+      store, clock, runs: this.runs, starts, commits, timers, pool, actorsPerThread: 4, places: new Places(4, () => {}),
       outcomeRecorded: (state: RunState) => { this.outcomes.push(state) }, log: () => {},
     }
     this.shell = new Shell(parts as unknown as ShellParts)
