@@ -30,7 +30,7 @@ type Line = Readonly<Record<string, number>>
 export const soak: Bench = {
   name: 'soak',
   title: 'steps, sleeps, messages, listings and prunes for --minutes (60): memory, handles, threads, file and rate as they go',
-  systems: { troupe: DURABLE },
+  systems: { 'second quarter': DURABLE, 'last quarter': DURABLE },
   onlyByName: true,
   async run(setting) {
     const ms = setting.quick ? 150 : setting.minutes * 60_000
