@@ -4,7 +4,7 @@
  * asking twice is asking once. A request that no supervisor survives is refused (suspects.ts).
  */
 import { decodeError } from '../codec/error.ts'
-import { InternalError, TroupeClosedError } from '../errors.ts'
+import { InternalError, StoreFormatError, TroupeClosedError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import type { HostMessage, HostReplies, HostRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
 import { monotonicMs } from '../system.ts'
@@ -212,7 +212,8 @@ export class SupervisorProxy {
     this.#failure = undefined
     // lmdb is not to be trusted after a commit that failed: whoever runs this process has to look at the disk first.
     if (this.#isStoreBroken) {
-      this.#logger.error({ event: 'store-failed', error }, `${messageOf(error)} Nothing more is acknowledged, and whoever waits is told so; what was acknowledged is there at the next open().`)
+      const kept = error instanceof StoreFormatError ? '' : '; what was acknowledged is there at the next open()'
+      this.#logger.error({ event: 'store-failed', error }, `${messageOf(error)} Nothing more is acknowledged, and whoever waits is told so${kept}.`)
       this.#giveUp(error)
       return
     }

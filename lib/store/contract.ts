@@ -160,6 +160,11 @@ export interface Store {
   sizeBytes(): number
   /** True after a commit failed in a way that leaves it unfit for another one: it must be closed and opened anew. */
   readonly isBroken: boolean
+  /**
+   * Looks for damage in some more of what was too much to be looked at when it was opened, for about so long. False: nothing is left.
+   * @throws StoreFormatError it is damaged, and broken from now on
+   */
+  lookOn?(forMs: number): boolean
   /** What should not be so with the place where it is kept, in words. */
   readonly worries?: readonly string[]
   close(): void | Promise<void>

@@ -5,7 +5,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import type { RecordableHistogram } from 'node:perf_hooks'
 import { StoreUnavailableError } from '../errors.ts'
-import type { Clock } from '../model/clock.ts'
+import type { Alarm, Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import type { HostMessage, SupervisorMessage, SupervisorOptions, SupervisorStats } from '../protocol/host.ts'
 import type { QueuePlace, Store } from '../store/contract.ts'
@@ -47,6 +47,9 @@ const RECOVERY_PAGE = 1000
 const REFUSALS_A_LINE = 12
 /** How long closing waits for the threads to end: JavaScript does so at once. */
 const END_THREADS_MS = 5000
+/** A large store is looked at for so long, so often: a tenth of this thread's time, some 100 MiB a second of what the system has in memory. */
+const LOOK_FOR_MS = 2
+const LOOK_EVERY_MS = 20
 /** Closing with a store that refuses: how often the last commit is tried. */
 const LAST_COMMIT_TRIES = 3
 
@@ -58,6 +61,7 @@ export class Supervisor {
   readonly #door: Door
   readonly #watch: Watch
   readonly #delays: RecordableHistogram = createHistogram()
+  #looks: Alarm | undefined
   #closing: Promise<'threads-ended' | 'threads-left'> | undefined
 
   /**
@@ -76,6 +80,7 @@ export class Supervisor {
       supervisor.#shell.schedules.load()
       supervisor.#parts.timers.start()
       supervisor.#parts.commits.schedule()
+      supervisor.#lookOn()
     } catch (error) {
       supervisor.#watch.stop()
       supervisor.#parts.places.stop()
@@ -178,6 +183,7 @@ export class Supervisor {
 
   /** The host's process is ending: the store is closed at once, and nothing more is acknowledged. */
   async stopNow(): Promise<void> {
+    this.#looks?.cancel()
     this.#watch.stop()
     this.#parts.places.stop()
     this.#parts.commits.stop()
@@ -213,6 +219,7 @@ export class Supervisor {
       })
     }
     pool.drain()
+    this.#looks?.cancel()
     this.#watch.stop()
     this.#parts.places.stop()
     const ended = await this.endThreads()
@@ -248,6 +255,19 @@ export class Supervisor {
     for (const name of queues.limited()) this.#shell.boundsChanged(name)
     commits.commit()
     if (recovered > 0) this.#log('info', { event: 'recovered', runs: recovered }, `${recovered} runs were at work when the last process ended; they go on from their last checkpoints.`)
+  }
+
+  /** A large store is looked at for damage while it is in use: a little at a time, so that nobody waits for it. */
+  #lookOn(): void {
+    if (this.#store.lookOn === undefined) return
+    this.#looks = this.#parts.clock.schedule(LOOK_EVERY_MS, () => {
+      this.#looks = undefined
+      try {
+        if (this.#timed(() => this.#store.lookOn!(LOOK_FOR_MS))) this.#lookOn()
+      } catch (error) {
+        this.#refused(error, 0, 0)
+      }
+    })
   }
 
   #refused(error: unknown, attempt: number, retryMs: number): void {

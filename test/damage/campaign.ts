@@ -88,7 +88,7 @@ export async function damage(folder: string, seed: number, flips: number): Promi
   return { flips, right, refused, violations }
 }
 
-function problemOf(seen: Seen, digest: string): string | undefined {
+export function problemOf(seen: Seen, digest: string): string | undefined {
   if ('died' in seen) return `the process that opened it died (${seen.died})`
   if ('digest' in seen) return seen.digest === digest ? undefined : 'it says something else, and no error'
   return /^TROUPE_STORE_(FORMAT|UNAVAILABLE)$/.test(seen.error) ? undefined : `${seen.error} when ${seen.when}: ${seen.message}`

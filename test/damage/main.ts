@@ -1,15 +1,16 @@
-/** `npm run byte-flips -- --flips 2000 [--seed n]`. */
+/** `npm run byte-flips -- --flips 2000 [--seed n] [--large 40]`: of small stores, or of one with so many MiB. */
 import { randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { damage } from './campaign.ts'
+import { damageLarge } from './large.ts'
 
 /** Flips of one store, until there is another one. */
 const FLIPS_A_STORE = 250
 
-const { values } = parseArgs({ options: { flips: { type: 'string', default: '2000' }, seed: { type: 'string' } } })
+const { values } = parseArgs({ options: { flips: { type: 'string', default: '2000' }, seed: { type: 'string' }, large: { type: 'string' } } })
 const wanted = Number(values.flips)
 const folder = mkdtempSync(join(tmpdir(), 'troupe-byte-flips-'))
 process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
@@ -18,7 +19,8 @@ console.log(`first seed ${seed}`)
 const refused: Record<string, number> = {}
 let [flips, right, violations] = [0, 0, 0]
 for (; flips < wanted; seed++) {
-  const damaged = await damage(folder, seed, Math.min(FLIPS_A_STORE, wanted - flips))
+  const now = Math.min(FLIPS_A_STORE, wanted - flips)
+  const damaged = values.large === undefined ? await damage(folder, seed, now) : await damageLarge(folder, seed, { flips: now, mebibytes: Number(values.large) })
   flips += damaged.flips
   right += damaged.right
   violations += damaged.violations.length

@@ -11,7 +11,8 @@ export type Inspection = 'headers' | 'pages'
 
 /**
  * Up to this many pages (16 MiB) all of them are looked at, which takes 20 us each at first; in a larger file all but the leaves of
- * tables, which is one page in a hundred, so that opening stays quick: a store of 100,000 sleeping runs has 50 MiB.
+ * tables, which is one page in a hundred, so that opening stays quick: a store of 100,000 sleeping runs has 50 MiB. Those leaves are looked at
+ * while it is in use (leaves.ts).
  */
 const MOST_LEAVES = 4_096
 
@@ -66,6 +67,16 @@ export function newestMeta(descriptor: number, path: string): Meta {
   const second = readMeta(descriptor, first.pageSize, Infinity)
   if (typeof second === 'string') throw new StoreFormatError({ what: `"${path}"`, problem: second })
   return second.transaction > first.transaction ? second : first
+}
+
+/** Whether a sound file is so large that not all of it is looked at before it is opened. */
+export function hasUnseenLeaves(path: string): boolean {
+  const descriptor = openSync(path, 'r')
+  try {
+    return newestMeta(descriptor, path).lastPage >= MOST_LEAVES
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 function readMeta(descriptor: number, at: number, size: number): Meta | string {

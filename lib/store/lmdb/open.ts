@@ -4,12 +4,14 @@ import { dirname, join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
+import { hasUnseenLeaves } from './data-file.ts'
 import type { Table, Tables } from './engine.ts'
 import { DATA_FILE, flushPath, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError, worriesOf } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
 import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
 import { payloadOf, seedOf } from './records.ts'
+import { LeafCheck } from './leaves.ts'
 import { Room } from './room.ts'
 import { FreeSpace } from './space.ts'
 import { LmdbStore, NEXT_RUN } from './store.ts'
@@ -37,6 +39,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   const lock = await lockFolder(folder)
   let root: RootDatabase | undefined
   let room: Room | undefined
+  let leaves: LeafCheck | undefined
   // Looked at again under the lock: another supervisor may have made or changed it in between.
   const hadLockFile = existsSync(join(folder, LOCK_FILE))
   try {
@@ -50,16 +53,18 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     // What an earlier user of it did not wait for is as good as acknowledged once it has been read.
     if (options.durability === 'power-loss') flushPath(join(folder, DATA_FILE))
     room = new Room(folder, join(folder, DATA_FILE), () => mapSizeOf(root!))
+    if (hasUnseenLeaves(join(folder, DATA_FILE))) leaves = new LeafCheck(join(folder, DATA_FILE))
     root = openRoot(options)
     checkSchema(folder, root)
     const tables = openTables(folder, root, false)
     return new LmdbStore({
-      folder, root, tables, lock, space, room, minFreeBytes, worries: worriesOf(folder),
+      folder, root, tables, lock, space, room, leaves, minFreeBytes, worries: worriesOf(folder),
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
     })
   } catch (error) {
     await root?.close()
     room?.close()
+    leaves?.close()
     const told = readError(folder, error)
     if (!hadLockFile && told instanceof StoreFormatError) rmSync(join(folder, LOCK_FILE), { force: true })
     await lock.release()

@@ -21,6 +21,7 @@ import { DATA_FILE, readError } from './folder.ts'
 import { Journal } from './journal.ts'
 import { KeyWriter, TABLES } from './keys.ts'
 import { countRuns, listRuns, runsInStatus } from './listing.ts'
+import type { LeafCheck } from './leaves.ts'
 import type { FolderLock } from './lock.ts'
 import { hasMessageKey, readEvent, readStream } from './mailbox.ts'
 import { seedOf } from './records.ts'
@@ -48,6 +49,8 @@ export interface OpenParts {
   readonly lock: FolderLock
   readonly space: FreeSpace
   readonly room: Room
+  /** Undefined: all was looked at before it was opened. */
+  readonly leaves: LeafCheck | undefined
   /** The first key that no run has had. */
   readonly nextKey: number
   readonly hotJournalBytes: number
@@ -132,6 +135,17 @@ export class LmdbStore implements Store {
     this.#journal.applied()
     if (reserves) this.#reservedBelow = lastStarted + KEY_BLOCK
     return results
+  }
+
+  lookOn(forMs: number): boolean {
+    if (this.#closed || this.#failure !== undefined) return false
+    try {
+      return this.#parts.leaves?.some(forMs) ?? false
+    } catch (cause) {
+      // What it has written since lies beside the damage: nothing more is to be added.
+      this.#failure = { cause, applied: false }
+      throw readError(this.#parts.folder, cause)
+    }
   }
 
   findRun(id: string): RunKey | undefined {
@@ -228,6 +242,7 @@ export class LmdbStore implements Store {
       await this.#parts.root.close()
     } finally {
       this.#parts.room.close()
+      this.#parts.leaves?.close()
       await this.#parts.lock.release()
     }
   }

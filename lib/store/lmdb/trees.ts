@@ -60,9 +60,16 @@ export function treesProblem(file: TreesOf): string | undefined {
 }
 
 /** The keys that a subtree may have: from the first one, included, down to the last one, not included. */
-interface Bounds {
+export interface Bounds {
   readonly from: Key | undefined
   readonly to: Key | undefined
+}
+
+export interface TableTree {
+  readonly tree: Tree
+  readonly transaction: number
+  /** Undefined: none of ours. */
+  readonly table: TableName | undefined
 }
 
 interface Walk {
@@ -88,7 +95,7 @@ class Trees {
   readonly #used: Uint8Array
   /** One for each level of each kind of tree: a branch is still looked at when its children are. */
   readonly #levels: Page[] = []
-  readonly #tables: { readonly tree: Tree, readonly transaction: number, readonly table: TableName | undefined }[] = []
+  readonly #tables: TableTree[] = []
   readonly #freed: number[] = []
 
   /** The whole file, where its leaves are looked at: reading it at once is several times quicker than page by page. */
@@ -134,7 +141,7 @@ class Trees {
       return undefined
     }
     const problem = unique ?? this.#read(page, number, 1) ??
-      pageProblem(page, number, isBranch ? PAGE.branch : PAGE.leaf, newest) ?? nodesProblem(page, number, isBranch, walk.compare) ?? boundsProblem(walk, page, number, isBranch, bounds)
+      pageProblem(page, number, isBranch ? PAGE.branch : PAGE.leaf, newest) ?? nodesProblem(page, number, isBranch, walk.compare) ?? boundsProblem(walk.compare, page, number, isBranch, bounds)
     if (problem !== undefined) return problem
     // Each commit changes what is written down of some table. Another header than the last one's may be whole, and is not the last.
     if (level === 1 && walk.tree === this.#file.main && page.u64(8) !== newest) return 'its header is not that of the last commit'
@@ -186,18 +193,9 @@ class Trees {
   }
 
   #mainLeaf(page: Page, number: number): string | undefined {
-    const nodes = page.u16(20) >>> 1
-    for (let i = 0; i < nodes; i++) {
-      const at = nodeAt(page, i)
-      if (page.u16(at + 4) !== NODE.table) continue
-      if (page.u32(at) !== TREE_BYTES) return `node ${i} of page ${number} is no table`
-      const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
-      const record = new Page(TREE_BYTES)
-      record.bytes.set(page.bytes.subarray(page.base + data, page.base + data + TREE_BYTES))
-      // LMDB's names of tables end with a NUL.
-      const name = Buffer.from(page.bytes.subarray(page.base + at + NODE_HEADER_BYTES, page.base + data)).toString().replace(/\0$/, '')
-      this.#tables.push({ tree: readTree(record, 0), transaction: page.u64(8), table: TABLES.find(table => table === name) })
-    }
+    const tables = tablesOn(page, number)
+    if (typeof tables === 'string') return tables
+    for (const table of tables) this.#tables.push(table)
     return undefined
   }
 
@@ -256,8 +254,26 @@ class Trees {
   }
 }
 
+/** What a leaf of the tree of all tables says of them. */
+export function tablesOn(page: Page, number: number): readonly TableTree[] | string {
+  const tables: TableTree[] = []
+  const nodes = page.u16(20) >>> 1
+  for (let i = 0; i < nodes; i++) {
+    const at = nodeAt(page, i)
+    if (page.u16(at + 4) !== NODE.table) continue
+    if (page.u32(at) !== TREE_BYTES) return `node ${i} of page ${number} is no table`
+    const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
+    const record = new Page(TREE_BYTES)
+    record.bytes.set(page.bytes.subarray(page.base + data, page.base + data + TREE_BYTES))
+    // LMDB's names of tables end with a NUL.
+    const name = Buffer.from(page.bytes.subarray(page.base + at + NODE_HEADER_BYTES, page.base + data)).toString().replace(/\0$/, '')
+    tables.push({ tree: readTree(record, 0), transaction: page.u64(8), table: TABLES.find(table => table === name) })
+  }
+  return tables
+}
+
 /** The parent's page stays as it is while this is looked at, so its keys need not be copied. */
-function boundsProblem({ compare }: Walk, page: Page, number: number, isBranch: boolean, { from, to }: Bounds): string | undefined {
+export function boundsProblem(compare: CompareKeys, page: Page, number: number, isBranch: boolean, { from, to }: Bounds): string | undefined {
   const nodes = page.u16(20) >>> 1
   const first = isBranch ? 1 : 0
   if (nodes <= first) return nodes === 0 ? `page ${number} has nothing on it` : undefined
@@ -269,7 +285,7 @@ function boundsProblem({ compare }: Walk, page: Page, number: number, isBranch: 
 }
 
 /** Of values that lie on pages of their own the key was checked with them. */
-function keysProblem(table: TableName, page: Page, number: number): string | undefined {
+export function keysProblem(table: TableName, page: Page, number: number): string | undefined {
   const nodes = page.u16(20) >>> 1
   for (let i = 0; i < nodes; i++) {
     const at = nodeAt(page, i)
@@ -282,7 +298,7 @@ function keysProblem(table: TableName, page: Page, number: number): string | und
 }
 
 /** The row of the node at `at`, whose value begins at `from` of `value`. A newer format is left to those who read the record. */
-function isKeyRight(table: TableName, page: Page, at: number, keyEnd: number, value: Page, from: number): boolean {
+export function isKeyRight(table: TableName, page: Page, at: number, keyEnd: number, value: Page, from: number): boolean {
   const format = value.bytes[value.base + from]!
   return format > FORMAT || (format === FORMAT && value.u32(from + 1) === keyCheck(table, page.bytes, page.base + at + NODE_HEADER_BYTES, page.base + keyEnd))
 }
