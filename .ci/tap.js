@@ -18,7 +18,7 @@ const JOBS = 2
 /** Seconds after which a test that names no time of its own has failed. */
 const TEST_TIMEOUT_SECONDS = 300
 /** A file that has not ended by then never will: it is told to end, so that it says where it stands, and then ended. */
-const FILE_TIMEOUT_MS = 600_000
+const FILE_TIMEOUT_MS = 900_000
 const LAST_WORDS_MS = 5000
 
 /** What tap adds to each failure and the other lines say better, or nobody asks for. */
@@ -48,6 +48,8 @@ const follow = (parser, path, totals) => {
   let child
   parser.on('child', sub => { child = follow(sub, [...path, sub.name], totals) })
   parser.on('extra', text => { if (!/^\s*\d+\.\.\d+\s*$/.test(text)) totals.lines.push(text.trimEnd()) })
+  // Seeds of random tests, above all.
+  parser.on('comment', text => { if (!/^# (Subtest|time=|\{ total)/.test(text)) totals.comments.push(`  ${text.trim()} (${path.join(' > ')})`) })
   parser.on('assert', assertion => {
     const under = child
     child = undefined
@@ -89,7 +91,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 /** @param coverage the folder for what measure.cjs notes, or undefined */
 const runFile = async (file, { node, coverage }) => {
-  const totals = { passed: 0, failed: 0, skipped: 0, assertions: 0, lines: [] }
+  const totals = { passed: 0, failed: 0, skipped: 0, assertions: 0, lines: [], comments: [] }
   const from = performance.now()
   const parser = new Parser()
   const top = follow(parser, [], totals)
@@ -142,10 +144,10 @@ export const runTap = async ({ node = process.execPath, files: wanted = testFile
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       if (isOver || !mayStart(file, sum.files)) continue
-      const { ms, ok, lines, passed, failed, skipped, assertions } = await runFile(file, { node, coverage })
+      const { ms, ok, lines, comments, passed, failed, skipped, assertions } = await runFile(file, { node, coverage })
       if (isOver) continue
       console.log(`${ok ? 'ok    ' : 'FAILED'} ${file} (${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${ms} ms)`)
-      for (const line of lines) console.log(line)
+      for (const line of ok ? lines : [...lines, ...comments]) console.log(line)
       sum.passed += passed
       sum.failed += failed
       sum.skipped += skipped

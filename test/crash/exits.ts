@@ -13,7 +13,7 @@ import { repeats } from './repeats.ts'
 const HOST = fileURLToPath(new URL('../fixtures/crash/exit-host.js', import.meta.url))
 const TRIALS = repeats('TROUPE_TRIALS', 40)
 /** A child that is still there after this hangs. */
-const HANG_MS = 30_000
+const HANG_MS = 60_000
 
 export interface Way {
   readonly name: string
