@@ -113,7 +113,7 @@ const runFile = async (file, { node, coverage }) => {
   end().catch(() => {})
   const parsed = once(parser, 'complete')
   child.stdout.pipe(parser)
-  const [[code, signal], [results]] = await Promise.all([once(child, 'close'), parsed])
+  const [[code, signal], [results]] = await Promise.all([once(child, 'close').catch(error => [error.code]), parsed])
   over.abort()
   running.delete(child)
   const problem = isTimeout ? `did not end within ${FILE_TIMEOUT_MS / 1000} s` : signal ? `was ended by ${signal}`

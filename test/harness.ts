@@ -13,7 +13,7 @@ import { isInMemory, linkToStore } from './harness-inline.ts'
  * Threads begin bare: without source maps, which each would read for all it loads, and without the loaders that `tap run` slips into
  * all that a test starts. Both make opening a Troupe some ten times slower.
  */
-delete process.env['NODE_OPTIONS']
+if (process.env['NODE_OPTIONS']?.includes('@tapjs')) delete process.env['NODE_OPTIONS']
 workerThreads.Worker = class extends workerThreads.Worker {
   constructor(file: string | URL, options?: WorkerOptions) {
     super(file, { execArgv: [], ...options })

@@ -20,8 +20,11 @@ export interface LinkListener {
 
 export type OpenLink = (options: SupervisorOptions, listener: LinkListener) => SupervisorLink
 
-/** How long the end of the process waits for the store to be closed, and then for the threads to end. */
-const EXIT_WAIT_MS = 2000
+/**
+ * How long the end of the process waits for the store to be closed, and then for the threads to end. A supervisor that is still starting on
+ * a machine with ten times the work it can do takes seconds.
+ */
+const EXIT_WAIT_MS = 10_000
 const THREADS_WAIT_MS = 6000
 
 /**
@@ -70,7 +73,8 @@ function waitUntilClosed(state: Int32Array, worker: Worker | undefined, warn: (m
     Atomics.wait(state, CONTROL.state, now, leftMs)
   }
   // The store survives a kill; a hang would need a person.
-  const isStoreOpen = Atomics.load(state, CONTROL.state) === CONTROL_STATE.open
+  const { boot, open } = CONTROL_STATE
+  const isStoreOpen = ([boot, open] as readonly number[]).includes(Atomics.load(state, CONTROL.state))
   warn(isStoreOpen ? `The store was not closed within ${EXIT_WAIT_MS} ms of the end of the process; the process is killed, and nothing acknowledged is lost.`
     : 'A step is in native code that does not return, so that the process cannot end by itself; it is killed, and nothing acknowledged is lost.')
   process.kill(process.pid, 'SIGKILL')
