@@ -13,7 +13,7 @@ import { isInMemory, linkToStore } from './harness-inline.ts'
  * Threads begin bare: without source maps, which each would read for all it loads, and without the loaders that `tap run` slips into
  * all that a test starts. Both make opening a Troupe some ten times slower.
  */
-if (process.env['NODE_OPTIONS']?.includes('@tapjs')) delete process.env['NODE_OPTIONS']
+process.env['NODE_OPTIONS'] = process.env['NODE_OPTIONS']?.replaceAll(/"?--import=\S*@tapjs\S*/g, '') ?? ''
 workerThreads.Worker = class extends workerThreads.Worker {
   constructor(file: string | URL, options?: WorkerOptions) {
     super(file, { execArgv: [], ...options })
