@@ -1,4 +1,4 @@
-/** A commit that fails inside lmdb stops the store, and nothing else comes of it. */
+/** A commit that fails inside lmdb, or on its way to the commit log, stops the store, and nothing else comes of it. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -34,7 +34,7 @@ t.test('a commit that fails', async t => {
   for (const id of RUNS) await host.get({ do: 'start', workflow: 'steps', id, args: [trace, id, STEPS, 100] })
   await host.get({ do: 'start', workflow: 'sleeps', id: 'sleeper', args: [100_000] })
   let failures = 0
-  for (const [what, fault] of Object.entries({ 'the flush fails': 'sync 5', 'the write of the header fails': 'header 5', 'half a page is written': 'short 1' })) {
+  for (const [what, fault] of Object.entries({ 'the flush fails': 'sync 5', 'the write of the header fails': 'header 5', 'half a page is written': 'short 1', 'the write to the commit log fails': 'log 5' })) {
     await t.test(`${what}: whoever waits is told, nothing else happens to the host, and the next open() has all that was acknowledged`, async t => {
       const from = begun(timesOf(trace), 'a')
       const results = Promise.all([...RUNS, 'sleeper'].map(id => host.ask({ do: 'result', id })))

@@ -84,6 +84,13 @@ t.test('a write that the system refuses half-way may end the process inside lmdb
   await first.get({ do: 'start', workflow: 'steps', id: 'a', args: [trace, 'a', 50, 100] })
   const result = first.ask({ do: 'result', id: 'a' })
   first.fail('write 122 3')
+  // What is counted has to be in LMDB, so that its pages are written.
+  let over = false
+  void result.then(() => { over = true })
+  await until('it is told', async () => {
+    await first.ask({ do: 'count' })
+    return over
+  })
   const answer = await result
   t.ok('error' in answer && (answer.error.code === UNAVAILABLE.code || answer.error.name === 'HostDied'))
   t.comment(`it was told: ${'error' in answer ? answer.error.message : ''}`)

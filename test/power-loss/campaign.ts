@@ -46,7 +46,7 @@ export async function recordAndOpen(plan: Plan): Promise<Recorded> {
   mkdirSync(folder, { recursive: true })
   // What was committed without flushes, and read by a store that flushes, is promised from then on.
   const before = durability === 'power-loss' && chance.below(3) === 0 ? Math.floor(commits / 4) : 0
-  const args = [WRITER, join(folder, 'recorded'), durability, `${seed}`, `${commits}`, `${chance.pick([0, 2_000, 20_000])}`, `${before}`]
+  const args = [WRITER, join(folder, 'recorded'), durability, `${seed}`, `${commits}`, `${chance.pick([0, 2_000, 20_000])}`, `${before}`, `${chance.pick([1, 5_000, 20_000, 100_000])}`]
   const { status, stderr } = spawnSync(process.execPath, args, { env: { ...process.env, NODE_V8_COVERAGE: '', LD_PRELOAD: library, TROUPE_RECORD: log }, encoding: 'utf8' })
   if (status !== 0) throw new Error(`the recorded process ended with ${status}: ${stderr}`)
   const { lastKey, digests } = await modelOf(seed, commits)
@@ -59,7 +59,7 @@ export async function recordAndOpen(plan: Plan): Promise<Recorded> {
     const place = image.named ? opened : join(opened, '.unfinished-store')
     rmSync(opened, { recursive: true, force: true })
     mkdirSync(place, { recursive: true })
-    writeFileSync(join(place, 'data.mdb'), image.bytes)
+    for (const [file, bytes] of image.files) writeFileSync(join(place, file), bytes)
     const seen = await looker.look({ folder: opened, lastKey })
     const isCutWithoutFlushes = durability === 'process-crash' && image.how !== 'process'
     const problem = problemOf(seen, image, digests, isCutWithoutFlushes)

@@ -3,12 +3,13 @@
  * to single sectors of a write. A file that grew may be short of its last writes, or have zeros in their place.
  */
 import type { Chance } from '../chance.ts'
-import type { Event } from './recording.ts'
+import type { Event, File } from './recording.ts'
 
 const SECTOR = 512
 
 export interface Image {
-  readonly bytes: Buffer
+  /** Both, as the cut left each; a file that had not been made is not there. */
+  readonly files: ReadonlyMap<File, Buffer>
   /** Commits that had been acknowledged, and those that had begun. */
   readonly acknowledged: number
   readonly begun: number
@@ -18,17 +19,15 @@ export interface Image {
   readonly how: 'process' | 'nothing' | 'parts' | 'torn'
 }
 
+type Change = Extract<Event, { file: File }>
 type Written = Extract<Event, { type: 'written' }>
 
-/** The file at one moment: what the disk has for certain, and what the system has been given since. */
+/** A file at one moment: what the disk has for certain, and what the system has been given since. */
 class Disk {
   flushed: Buffer = Buffer.alloc(0)
   pending: Written[] = []
-  acknowledged = 0
-  begun = 0
-  named = false
 
-  apply(event: Event): void {
+  apply(event: Change): void {
     switch (event.type) {
       case 'written':
         this.pending.push(event)
@@ -47,16 +46,13 @@ class Disk {
         this.all().copy(sized)
         this.flushed = sized
         this.pending = []
-        return
       }
-      case 'named':
-        this.named = true
-        return
-      case 'said':
-        if (event.word === 'acknowledged') this.acknowledged = event.number
-        else if (event.word === 'begun') this.begun = event.number
-        else throw new Error(`the store used ${event.word}, which is not followed`)
     }
+  }
+
+  /** While something is written that goes through to the disk: it may have got there, wholly or in part, before the call returns. */
+  during(event: Change): Disk {
+    return event.type === 'written' && event.through ? Object.assign(new Disk(), { flushed: this.flushed, pending: [...this.pending, event] }) : this
   }
 
   all(): Buffer {
@@ -93,20 +89,26 @@ function withWrites(file: Buffer, writes: readonly Bytes[], size = 0): Buffer {
 
 /** At every place where something is flushed, before it is and after it, and at some others; from the time when so many commits were acknowledged. */
 export function* imagesOf(events: readonly Event[], chance: Chance, subsets: number, from = 0): Generator<Image> {
-  const disk = new Disk()
-  const image = (cutAt: number, how: Image['how'], bytes: Buffer): Image => ({ bytes, how, cutAt, named: disk.named, acknowledged: disk.acknowledged, begun: disk.begun })
+  const disks = new Map<File, Disk>()
+  let [named, acknowledged, begun] = [false, 0, 0]
+  const image = (cutAt: number, how: Image['how'], during: ReadonlyMap<File, Disk>, look: (disk: Disk) => Buffer): Image =>
+    ({ files: new Map([...during].map(([file, disk]) => [file, look(disk)])), how, cutAt, named, acknowledged, begun })
   for (const [cutAt, event] of events.entries()) {
     const flushes = event.type === 'synced' || (event.type === 'written' && event.through)
-    if ((flushes || chance.below(20) === 0) && disk.acknowledged >= from) {
-      // A write that goes through to the disk may have got there, wholly or in part, before the call returned.
-      const under = event.type === 'written' && event.through ? [...disk.pending, event] : disk.pending
-      const before = Object.assign(new Disk(), { flushed: disk.flushed, pending: under })
-      yield image(cutAt, 'nothing', before.flushed)
-      if (under.length > 0) yield image(cutAt, 'process', before.all())
-      for (let i = 0; under.length > 0 && i < subsets; i++) yield image(cutAt, i % 2 === 0 ? 'torn' : 'parts', before.some(chance, i % 2 === 0))
+    if ('file' in event && !disks.has(event.file)) disks.set(event.file, new Disk())
+    if ((flushes || chance.below(20) === 0) && acknowledged >= from) {
+      const during = new Map([...disks].map(([file, disk]) => [file, 'file' in event && event.file === file ? disk.during(event) : disk]))
+      const isPending = [...during.values()].some(({ pending }) => pending.length > 0)
+      yield image(cutAt, 'nothing', during, disk => disk.flushed)
+      if (isPending) yield image(cutAt, 'process', during, disk => disk.all())
+      for (let i = 0; isPending && i < subsets; i++) yield image(cutAt, i % 2 === 0 ? 'torn' : 'parts', during, disk => disk.some(chance, i % 2 === 0))
     }
-    disk.apply(event)
+    if ('file' in event) disks.get(event.file)!.apply(event)
+    else if (event.type === 'named') named = true
+    else if (event.word === 'acknowledged') acknowledged = event.number
+    else if (event.word === 'begun') begun = event.number
+    else throw new Error(`the store used ${event.word}, which is not followed`)
   }
-  yield image(events.length, 'process', disk.all())
-  yield image(events.length, 'nothing', disk.flushed)
+  yield image(events.length, 'process', disks, disk => disk.all())
+  yield image(events.length, 'nothing', disks, disk => disk.flushed)
 }

@@ -27,12 +27,13 @@ t.test('whatever the moment the power is cut, what was acknowledged is there, an
 })
 
 t.test('images have all that was flushed, and any part of the rest', async t => {
-  const written = (at: number, fill: number, through = false): Event => ({ type: 'written', at, bytes: Buffer.alloc(1024, fill), through })
+  const written = (at: number, fill: number, through = false): Event => ({ type: 'written', file: 'data.mdb', at, bytes: Buffer.alloc(1024, fill), through })
   const events: Event[] = [
-    written(0, 1), { type: 'synced' }, { type: 'said', word: 'begun', number: 1 }, written(1024, 2), { type: 'synced' }, written(0, 3, true),
-    { type: 'said', word: 'acknowledged', number: 1 }, written(2048, 4), { type: 'synced' },
+    written(0, 1), { type: 'synced', file: 'data.mdb' }, { type: 'said', word: 'begun', number: 1 }, written(1024, 2), { type: 'synced', file: 'data.mdb' }, written(0, 3, true),
+    { type: 'said', word: 'acknowledged', number: 1 }, written(2048, 4), { type: 'synced', file: 'data.mdb' },
   ]
-  const looks = [...imagesOf(events, chanceOf(1), 50)].map(({ bytes, cutAt, acknowledged }) => `${cutAt} ${acknowledged} ${[0, 512, 1024, 1536, 2048, 2560].map(at => bytes[at] ?? '-').join('')}`)
+  const looks = [...imagesOf(events, chanceOf(1), 50)].map(({ files, cutAt, acknowledged }) =>
+    `${cutAt} ${acknowledged} ${[0, 512, 1024, 1536, 2048, 2560].map(at => files.get('data.mdb')![at] ?? '-').join('')}`)
   const seen = (look: string): boolean => looks.includes(look)
   t.ok(seen('4 0 11----') && seen('4 0 1122--'), 'none or all of a write')
   t.ok(seen('4 0 1100--') && seen('4 0 1120--') && seen('4 0 1102--') && seen('4 0 112---'), 'any sector of it, and zeros for what is missing, or nothing')

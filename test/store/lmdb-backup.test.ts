@@ -107,7 +107,7 @@ t.test('a folder that is not empty, or is none, is refused by name and not touch
   const source = join(folder, 'store')
   const store = await opened(t, source)
   fill(store, 10_000)
-  for (const [name, found] of [['used', 'thesis.doc'], ['hidden', '.gitkeep'], ['store', 'data.mdb']] as const) {
+  for (const [name, found] of [['used', 'thesis.doc'], ['hidden', '.gitkeep'], ['store', '(data.mdb|commits.log)']] as const) {
     const before = readdirSync(join(folder, name))
     await t.rejects(store.backup(join(folder, name)), { ...INVALID, option: 'folder', message: new RegExp(`Backing up.*${name}" has "${found}"`) })
     t.same(readdirSync(join(folder, name)), before)

@@ -45,7 +45,7 @@ for (const [where, hotJournalBytes] of [['in the log', 4_000_000], ['in chunks',
     }
     await store.close()
     const { meta, log = 0, starts, ...others } = await rowsIn(folder)
-    t.equal(meta, 3, 'the schema, who made it, and the next key')
+    t.equal(meta, 4, 'the schema, who made it, the next key, and what the commit log belongs to')
     t.ok(log <= 2, 'the log has at most the records that nothing was written after')
     t.equal(starts, 1, 'the queue\'s own count')
     t.same(others, {})

@@ -88,12 +88,12 @@ t.test('a store with a newer schema is refused and not touched', async t => {
   const record = Buffer.alloc(10)
   record[0] = 1
   record.writeUInt32LE(keyCheck('meta', key, 0, key.length), 1)
-  record.writeUInt32LE(crc32(Buffer.of(2), seedOf('meta', 0)), 5)
-  record[9] = 2
+  record.writeUInt32LE(crc32(Buffer.of(3), seedOf('meta', 0)), 5)
+  record[9] = 3
   await root.openDB({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' }).put(Buffer.from('schema'), record)
   await root.close()
   rmSync(join(folder, 'lock.mdb'))
-  await refusesUnchanged(t, folder, { ...FORMAT, message: /newer version of troupe \(schema 2/ }, 'newer')
+  await refusesUnchanged(t, folder, { ...FORMAT, message: /newer version of troupe \(schema 3/ }, 'newer')
 })
 
 /** Up to the end of LMDB's last page; behind it is room kept ready. */

@@ -1,9 +1,11 @@
-/** Any sequence of changes leaves the LMDB store and the memory store answering alike, whenever the former is closed and opened again. */
+/** Any sequence of changes leaves the LMDB store and the memory store answering alike, whenever the former is closed, or left as a dead process leaves it, and opened again. */
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { RUN_STATUSES } from '../../lib/model/run.ts'
 import { SETTING_KINDS } from '../../lib/store/contract.ts'
-import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
+import { type LmdbStoreOptions, openLmdbStore } from '../../lib/store/lmdb/index.ts'
 import { createMemoryStore } from '../../lib/store/memory/index.ts'
 import { answers, Driver, type Move } from './moves.ts'
 
@@ -24,7 +26,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('set' as const, 'unset' as const), kind: fc.constantFrom(...SETTING_KINDS), index: small }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('delete' as const), run }) },
   { weight: 12, arbitrary: fc.constant({ do: 'commit' as const }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('reopen' as const, 'crash' as const) }) },
 )
 
 t.test('both stores answer alike after any changes', async t => {
@@ -34,7 +36,11 @@ t.test('both stores answer alike after any changes', async t => {
   const details = await fc.check(fc.asyncProperty(fc.array(move, { minLength: 5, maxLength: 150, size: 'max' }), async moves => {
     // From "all is folded as soon as may be" to "nothing is".
     const hotJournalBytes = [0, 100, 500, 4_000_000][round % 4]!
-    const options = { folder: `${folder}/${round++}`, durability: 'process-crash', hotJournalBytes } as const
+    // From "every other commit goes to LMDB" to "as few as may be".
+    const pendingBytes = [1, 1_000, 30_000][round % 3]!
+    const logLimits = { fileBytes: 65_536, pendingBytes, commitsWithout: round % 5 === 0 ? 2 : 0 }
+    let options: LmdbStoreOptions = { folder: `${folder}/${round++}`, durability: 'process-crash', hotJournalBytes, logLimits }
+    let lives = 0
     const memory = createMemoryStore()
     let lmdb = await openLmdbStore(options)
     try {
@@ -44,6 +50,14 @@ t.test('both stores answer alike after any changes', async t => {
         driver.take(move)
         if (move.do === 'reopen') {
           await lmdb.close()
+          lmdb = await openLmdbStore(options)
+        }
+        if (move.do === 'crash') {
+          // What is in the files now is what the death of the process would leave.
+          const copy = `${options.folder}-${lives++}`
+          for (const file of ['data.mdb', 'commits.log']) cpSync(join(options.folder, file), join(copy, file))
+          await lmdb.close()
+          options = { ...options, folder: copy }
           lmdb = await openLmdbStore(options)
         }
         if (move.do !== 'commit') continue

@@ -21,6 +21,7 @@ export type Move =
   | { readonly do: 'delete', readonly run: number }
   | { readonly do: 'commit' }
   | { readonly do: 'reopen' }
+  | { readonly do: 'crash' }
 
 const ID_PARTS = ['a', 'a/b', 'a\0', 'é', '😀']
 const NAMES = ['n', 'n\0', 'n/', '\uffff', '😀']
@@ -45,7 +46,7 @@ export class Driver {
   take(move: Move): void {
     if (move.do === 'start') return this.#start(move)
     if ('kind' in move) return this.#set(move)
-    if (move.do === 'commit' || move.do === 'reopen' || this.runs.length === 0) return
+    if (move.do === 'commit' || move.do === 'reopen' || move.do === 'crash' || this.runs.length === 0) return
     const at = move.run % this.runs.length
     const run = this.runs[at]!
     const { key } = run

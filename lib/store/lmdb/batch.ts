@@ -10,9 +10,7 @@ import { crc32 } from 'node:zlib'
 import type { Table } from './engine.ts'
 import { type KeyBytes, KeyWriter, TABLES, type TableName } from './keys.ts'
 import { FORMAT, HEADER_BYTES, KEY_ROW_BYTES, keyCheck } from './records.ts'
-
-/** A piece of memory in which lmdb finds a value between two places. */
-type ValueMemory = Uint8Array & { start: number, end: number }
+import { ROW_HEAD_BYTES, type ValueMemory } from './redo.ts'
 
 /** Values above this get memory of their own, so that a few large ones do not stay around for ever. */
 const LARGE_VALUE_BYTES = 1 << 16
@@ -49,6 +47,11 @@ export class WriteBatch {
   /** Bytes of keys and values together. */
   get bytes(): number {
     return this.#bytes + this.key.end
+  }
+
+  /** Bytes that copyTo() writes. */
+  get copiedBytes(): number {
+    return this.bytes + this.#count * ROW_HEAD_BYTES
   }
 
   clear(): void {
@@ -119,6 +122,31 @@ export class WriteBatch {
         }
       }
       key.start = key.end
+    }
+  }
+
+  /** Writes all rows into a memory from a place on, as the commit log has them. */
+  copyTo(memory: Uint8Array, place: number): void {
+    let at = place
+    let keyFrom = 0
+    for (let row = 0; row < this.#count; row++) {
+      const keyEnd = this.#keyEnd[row]!
+      const keyLength = keyEnd - keyFrom
+      const from = this.#valueFrom[row]!
+      const to = this.#valueTo[row]!
+      memory[at] = this.#table[row]!
+      memory[at + 1] = keyLength
+      memory[at + 2] = keyLength >>> 8
+      put32(memory, at + 3, from === REMOVED ? 0 : to - from + 1)
+      at += ROW_HEAD_BYTES
+      memory.set(this.key.bytes.subarray(keyFrom, keyEnd), at)
+      at += keyLength
+      if (from !== REMOVED) {
+        const large = this.#large.size === 0 ? undefined : this.#large.get(row)
+        memory.set(large ?? this.#values.subarray(from, to), at)
+        at += to - from
+      }
+      keyFrom = keyEnd
     }
   }
 

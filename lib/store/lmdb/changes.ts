@@ -58,8 +58,8 @@ export class ChangeWriter {
     this.#batch = batch
   }
 
-  /** Fills the batch, and answers each change. */
-  prepare(changes: readonly Change[]): { readonly results: readonly ChangeResult[], readonly lastStarted: number } {
+  /** Fills the batch, and answers each change. `folds`: with what is due to be folded of the journals. */
+  prepare(changes: readonly Change[], folds: boolean): { readonly results: readonly ChangeResult[], readonly lastStarted: number } {
     this.#clear()
     const refused = refusedRuns(changes, id => this.#rows.findRun(id))
     const results: ChangeResult[] = []
@@ -85,7 +85,7 @@ export class ChangeWriter {
     for (const [run, outcome] of this.#outcomes) this.#writeOutcome(run, outcome)
     this.#writeDuplicates()
     for (const row of this.#small.values()) this.#writeSmall(row)
-    this.#journal.write(this.#batch)
+    this.#journal.write(this.#batch, folds)
     return { results, lastStarted }
   }
 

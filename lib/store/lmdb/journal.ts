@@ -2,8 +2,8 @@
  * The journals of all runs, in two places:
  *  - table `log`, in order of arrival: what a commit appends, of all runs together, is one record. This is the hot path: a
  *    commit dirties the same few pages however many runs take part in it.
- *  - table `journal`, in order of run: chunks of consecutive entries of one run. Once the log has grown, each commit folds the
- *    entries of the runs that have been in it longest into such chunks, a little more than it adds.
+ *  - table `journal`, in order of run: chunks of consecutive entries of one run. Once the log has grown, a commit that goes to LMDB itself folds
+ *    the entries of the runs that have been in it longest into such chunks, a little more than was added.
  *
  * What is in the log and not folded yet is in memory, too, so that reads never look into the log; opening reads it once. A
  * chunk says up to which record of the log its run is folded: that is how opening tells what a partly folded record
@@ -137,14 +137,15 @@ export class Journal {
   }
 
   /** Adds the rows of this commit to its batch. */
-  write(batch: WriteBatch): void {
+  write(batch: WriteBatch, folds: boolean): void {
     for (const run of this.#deleted) this.#removeChunks(batch, run)
     if (this.#operations.length === 0) return
     const done = new Map<number, number>()
     this.#removed = [...this.#void]
     const addedBytes = this.#writeRecord(batch)
     for (const run of this.#settled) this.#writeSettled(batch, run, done)
-    if (this.#hotBytes + this.#deadBytes + addedBytes > this.#foldAboveBytes) this.#fold(batch, Math.max(2 * addedBytes, Math.min(LEAST_FOLDED_BYTES, this.#foldAboveBytes)), done)
+    const surplus = this.#hotBytes + this.#deadBytes + addedBytes - this.#foldAboveBytes
+    if (folds && surplus > 0) this.#fold(batch, Math.max(2 * addedBytes, surplus + Math.min(LEAST_FOLDED_BYTES, this.#foldAboveBytes)), done)
     for (const [record, count] of done) if (this.#unfolded.get(record) === count) this.#removed.push(record)
     for (const record of this.#removed) {
       batch.key.u48(record)

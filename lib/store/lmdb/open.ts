@@ -5,21 +5,20 @@ import { open, type RootDatabase } from 'lmdb'
 import { StoreFormatError } from '../../errors.ts'
 import { WriteBatch } from './batch.ts'
 import { hasUnseenLeaves } from './data-file.ts'
+import { COMMIT_LOG_FILE, CommitLog, type LogBase, readCommitLog } from './commit-log.ts'
 import type { Table, Tables } from './engine.ts'
 import { DATA_FILE, flushPath, inspectFolder, LOCK_FILE, makeFolder, notAStore, readError, worriesOf } from './folder.ts'
 import { keyEncoder, KeyWriter, readU48, TABLES, type TableName } from './keys.ts'
 import { lockFolder } from './lock.ts'
-import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
+import { DEFAULT_HOT_JOURNAL_BYTES, DEFAULT_LOG_LIMITS, DEFAULT_MIN_FREE_BYTES, type LmdbStoreOptions } from './options.ts'
 import { payloadOf, seedOf } from './records.ts'
 import { LeafCheck } from './leaves.ts'
 import { Room } from './room.ts'
+import { PendingRows } from './redo.ts'
 import { FreeSpace } from './space.ts'
+import { newLogBase, NEWEST_SCHEMA, putLogBase, putSchema, readLogBase, SCHEMA, SCHEMA_KEY } from './state.ts'
 import { LmdbStore, NEXT_RUN } from './store.ts'
 
-/** Raised by whatever an older version would read wrongly. */
-export const SCHEMA_VERSION = 1
-
-const SCHEMA = 'schema'
 const CREATED_BY = 'created-by'
 const WRITER = 'troupe'
 /** Where a store is until it is whole. */
@@ -40,6 +39,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
   let root: RootDatabase | undefined
   let room: Room | undefined
   let leaves: LeafCheck | undefined
+  let log: CommitLog | undefined
   // Looked at again under the lock: another supervisor may have made or changed it in between.
   const hadLockFile = existsSync(join(folder, LOCK_FILE))
   try {
@@ -55,13 +55,17 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<LmdbStor
     room = new Room(folder, join(folder, DATA_FILE), () => mapSizeOf(root!))
     if (hasUnseenLeaves(join(folder, DATA_FILE))) leaves = new LeafCheck(join(folder, DATA_FILE))
     root = openRoot(options)
-    checkSchema(folder, root)
+    const schema = readSchema(folder, root)
     const tables = openTables(folder, root, false)
+    const base = takeCommitLog(folder, root, tables, schema, room)
+    const worries = worriesOf(folder)
+    log = openCommitLog(options, worries)
     return new LmdbStore({
-      folder, root, tables, lock, space, room, leaves, minFreeBytes, worries: worriesOf(folder),
+      folder, root, tables, lock, space, room, leaves, log, base, minFreeBytes, worries, logLimits: options.logLimits ?? DEFAULT_LOG_LIMITS,
       nextKey: firstFreeKey(tables), hotJournalBytes: options.hotJournalBytes ?? DEFAULT_HOT_JOURNAL_BYTES,
     })
   } catch (error) {
+    log?.close()
     await root?.close()
     room?.close()
     leaves?.close()
@@ -114,20 +118,70 @@ function mapSizeOf(root: RootDatabase): number {
   return (root.getStats() as { readonly mapSize: number }).mapSize
 }
 
-function checkSchema(folder: string, root: RootDatabase): void {
+function readSchema(folder: string, root: RootDatabase): number {
   const meta = openTable(root, 'meta', false)
-  const record = meta?.get(new KeyWriter().utf8(SCHEMA))
+  const record = meta?.get(new KeyWriter().utf8(SCHEMA_KEY))
   if (record === undefined) throw notAStore(folder, 'is an LMDB file, but no store of troupe\'s')
   const version = payloadOf(record, 'meta', 0)[0]!
-  if (version > SCHEMA_VERSION) throw notAStore(folder, `was written by a newer version of troupe (schema ${version}; this version knows ${SCHEMA_VERSION})`)
+  if (version > NEWEST_SCHEMA) throw notAStore(folder, `was written by a newer version of troupe (schema ${version}; this version knows ${NEWEST_SCHEMA})`)
+  return version
+}
+
+/**
+ * Gives LMDB what it lacks of a store that was not closed; returns the base for what comes. The store is whole after it: its log has nothing that
+ * is needed any more.
+ */
+function takeCommitLog(folder: string, root: RootDatabase, tables: Tables, schema: number, room: Room): LogBase {
+  const base = readLogBase(tables)
+  if (schema === SCHEMA.whole) return baseOfWhole(folder, base)
+  const content = readCommitLog(folder, base)
+  if (content === undefined) throw notAStore(folder, `is not whole (it was not closed, and its file "${COMMIT_LOG_FILE}" is missing)`)
+  const { commits, lastBase } = content
+  if (lastBase > base.number) throw notAStore(folder, `is not whole ("${DATA_FILE}" is older than "${COMMIT_LOG_FILE}", which belongs to a later state of it)`)
+  const pending = new PendingRows()
+  for (const [i, rows] of commits.entries()) {
+    if (rows === undefined) throw notAStore(folder, `is damaged (record ${i} of its commit log is missing, and ${commits.length - 1} is there)`)
+    pending.add(rows.bytes, rows.start, rows.end)
+  }
+  const next = { ...base, number: base.number + 1 }
+  room.ensure({ rows: pending.size, bytes: pending.bytes, neighbours: 0 })
+  const state = new WriteBatch()
+  putSchema(state, SCHEMA.whole)
+  putLogBase(state, next)
+  const byNumber = TABLES.map(name => tables[name])
+  root.transactionSync(() => {
+    pending.write(byNumber)
+    state.write(byNumber)
+  })
+  return next
+}
+
+/** Never one that a record in the file has: a data file that was put back from a backup is older than they are. */
+function baseOfWhole(folder: string, base: LogBase): LogBase {
+  try {
+    return { ...base, number: Math.max(base.number, readCommitLog(folder, base)?.lastBase ?? 0) }
+  } catch {
+    return newLogBase() // whatever stands there belongs to no base with this id
+  }
+}
+
+/** A store can do without, only slower, so whatever is in the way of it is no reason not to open. */
+function openCommitLog({ folder, durability, logLimits = DEFAULT_LOG_LIMITS }: LmdbStoreOptions, worries: string[]): CommitLog | undefined {
+  try {
+    const log = CommitLog.open(folder, logLimits.fileBytes, durability)
+    if (durability === 'power-loss') flushPath(folder)
+    return log
+  } catch (error) {
+    worries.push(`"${join(folder, COMMIT_LOG_FILE)}" could not be made or opened (${(error as Error).message}). Commits go without it, each of them slower.`)
+    return undefined
+  }
 }
 
 /** All tables are made in one commit, together with the records that say what this is. */
 function openTables(folder: string, root: RootDatabase, isNew: boolean): Tables {
   const batch = new WriteBatch()
   if (isNew) {
-    batch.key.utf8(SCHEMA)
-    batch.put('meta', Uint8Array.of(SCHEMA_VERSION), seedOf('meta', 0))
+    putSchema(batch, SCHEMA.whole)
     batch.key.utf8(CREATED_BY)
     batch.put('meta', Buffer.from(WRITER), seedOf('meta', 0))
   }

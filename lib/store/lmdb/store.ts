@@ -1,7 +1,11 @@
 /**
  * The store in a folder, on LMDB. It lives on the supervisor's thread alone and commits synchronously there: everything is
- * looked up and encoded first, then one transaction puts and removes it all (I6), and commit() returns when it is as
- * durable as the store was opened to be (G8). `overlappingSync: false` keeps everything invisible until then (I1).
+ * looked up and encoded first, then written all or none (I6), and commit() returns when it is as durable as the store was opened
+ * to be (G8).
+ *
+ * Most commits go to the commit log, one flush each, and are kept in memory beside LMDB until a commit takes them there in one
+ * transaction with its own rows: when there are many, when the log is full, or before a range is read that they may be in.
+ * `overlappingSync: false` keeps such a transaction invisible until it is durable (I1).
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,6 +20,7 @@ import { backUp } from './backup.ts'
 import { WriteBatch } from './batch.ts'
 import { countedStarts, type HeldPlace, readSettings, scanPlaces } from './bounds.ts'
 import { ChangeWriter } from './changes.ts'
+import { COMMIT_LOG_FILE, type CommitLog, type LogBase, RECORD_HEAD_BYTES, recordMemory } from './commit-log.ts'
 import type { Table, Tables } from './engine.ts'
 import { DATA_FILE, readError } from './folder.ts'
 import { Journal } from './journal.ts'
@@ -25,9 +30,12 @@ import type { LeafCheck } from './leaves.ts'
 import type { FolderLock } from './lock.ts'
 import { hasMessageKey, readEvent, readStream } from './mailbox.ts'
 import { seedOf } from './records.ts'
+import type { LogLimits } from './options.ts'
+import { PendingRows, tablesWith } from './redo.ts'
 import { Rows } from './rows.ts'
 import type { Room } from './room.ts'
 import type { FreeSpace } from './space.ts'
+import { putLogBase, putSchema, SCHEMA } from './state.ts'
 
 /** Keys are handed out from blocks of this size; what is left of a block is skipped when the store is opened again. */
 export const KEY_BLOCK = 65_536
@@ -51,6 +59,10 @@ export interface OpenParts {
   readonly room: Room
   /** Undefined: all was looked at before it was opened. */
   readonly leaves: LeafCheck | undefined
+  /** Undefined where it could not be made: every commit goes to LMDB then. */
+  readonly log: CommitLog | undefined
+  readonly base: LogBase
+  readonly logLimits: LogLimits
   /** The first key that no run has had. */
   readonly nextKey: number
   readonly hotJournalBytes: number
@@ -58,19 +70,29 @@ export interface OpenParts {
   readonly worries: readonly string[]
 }
 
+/** Rows that wait for LMDB at most before a commit takes them there. */
+const MOST_PENDING_ROWS = 8_192
+/** A larger commit is not worth being written twice. */
+const MOST_LOGGED_BYTES = 2 ** 18
+/** With fewer commits in it when a read wants LMDB to have them, the log does not pay. */
+const FEW_COMMITS = 4
+
 export class LmdbStore implements Store {
   readonly #parts: OpenParts
+  readonly #tables: Tables
+  readonly #pending = new PendingRows()
   readonly #rows: Rows
   readonly #journal: Journal
   readonly #batch = new WriteBatch()
   readonly #changes: ChangeWriter
   /** By their numbers, as the batch names them. */
   readonly #byNumber: readonly Table[]
-  /** One for all commits, so that no closure is made for each. */
-  readonly #write = (): void => {
-    this.#transaction = this.#parts.root.getWriteTxnId()
-    this.#batch.write(this.#byNumber)
-  }
+  /** For what is written to LMDB without a commit. */
+  readonly #stateBatch = new WriteBatch()
+  #base: LogBase
+  /** What LMDB's schema record says: whether the commit log has to be read when the store is opened. */
+  #schema: number = SCHEMA.whole
+  #commitsWithoutLog = 0
   #nextKey: number
   /** Keys below this are known to the file as given out. */
   #reservedBelow: number
@@ -82,8 +104,10 @@ export class LmdbStore implements Store {
 
   constructor(parts: OpenParts) {
     this.#parts = parts
-    this.#journal = new Journal(parts.tables, parts.hotJournalBytes)
-    this.#rows = new Rows(parts.tables, this.#journal)
+    this.#base = parts.base
+    this.#tables = tablesWith(this.#pending, parts.tables, () => { this.#settleForRead() })
+    this.#journal = new Journal(this.#tables, parts.hotJournalBytes)
+    this.#rows = new Rows(this.#tables, this.#journal)
     this.#changes = new ChangeWriter(this.#rows, this.#journal, this.#batch)
     this.#byNumber = TABLES.map(name => parts.tables[name])
     this.#nextKey = parts.nextKey
@@ -116,7 +140,8 @@ export class LmdbStore implements Store {
    */
   commit(changes: readonly Change[]): readonly ChangeResult[] {
     if (this.#failure !== undefined) throw this.#unavailable('an earlier commit failed and it has not been opened anew since', this.#failure.cause)
-    const { results, lastStarted } = this.#read(() => this.#changes.prepare(changes))
+    const toLmdb = this.#isDueForLmdb()
+    const { results, lastStarted } = this.#read(() => this.#changes.prepare(changes, toLmdb))
     const batch = this.#batch
     if (batch.size === 0) return results
     // Together with the run itself: a key is reserved by the commit that first needs it.
@@ -126,12 +151,10 @@ export class LmdbStore implements Store {
       throw this.#unavailable('its folder, or the socket in it that locks it, was taken away')
     }
     this.#makeRoom()
-    try {
-      this.#parts.root.transactionSync(this.#write)
-    } catch (cause) {
-      this.#failure = { cause, applied: this.#wasApplied() }
-      throw this.#unavailable(`a commit failed (${(cause as Error).message})`, cause)
-    }
+    const { log } = this.#parts
+    const bytes = batch.copiedBytes
+    if (log === undefined || this.#isDueForLmdb() || bytes > MOST_LOGGED_BYTES || !log.hasRoom(bytes)) this.#writeToLmdb(batch, this.#backups.size === 0)
+    else this.#writeToLog(log, batch, bytes)
     this.#journal.applied()
     if (reserves) this.#reservedBelow = lastStarted + KEY_BLOCK
     return results
@@ -193,32 +216,34 @@ export class LmdbStore implements Store {
   }
 
   hasMessageKey(key: RunKey, idempotencyKey: string): boolean {
-    return this.#read(() => hasMessageKey(this.#parts.tables, key, idempotencyKey))
+    return this.#read(() => hasMessageKey(this.#tables, key, idempotencyKey))
   }
 
   readEvent(key: RunKey, name: string): Encoded | undefined {
-    return this.#read(() => readEvent(this.#parts.tables, key, name))
+    return this.#read(() => readEvent(this.#tables, key, name))
   }
 
   readStream(key: RunKey, stream: string, fromPosition: number, limit: number): StreamPage {
-    return this.#read(() => readStream(this.#parts.tables, key, stream, fromPosition, limit))
+    return this.#read(() => readStream(this.#tables, key, stream, fromPosition, limit))
   }
 
   scanPlaces(after: RunKey | undefined, limit: number): readonly HeldPlace[] {
-    return this.#read(() => scanPlaces(this.#parts.tables, after, limit))
+    return this.#read(() => scanPlaces(this.#tables, after, limit))
   }
 
   countedStarts(queue: string): readonly StartRow[] {
-    return this.#read(() => countedStarts(this.#parts.tables, queue))
+    return this.#read(() => countedStarts(this.#tables, queue))
   }
 
   settings(kind: SettingKind): readonly { readonly name: string, readonly record: Encoded }[] {
-    return this.#read(() => readSettings(this.#parts.tables, kind))
+    return this.#read(() => readSettings(this.#tables, kind))
   }
 
   async backup(folder: string): Promise<void> {
     this.#assertOpen()
     if (this.#failure !== undefined) throw this.#unavailable('a commit failed and it has not been opened anew since', this.#failure.cause)
+    // LMDB alone is copied: it has to have everything, and gets what comes meanwhile without the log.
+    this.#settle()
     const backup = backUp(this.#parts.root, this.#parts.folder, folder, this.#parts.minFreeBytes)
     this.#backups.add(backup)
     try {
@@ -230,7 +255,8 @@ export class LmdbStore implements Store {
 
   sizeBytes(): number {
     this.#assertOpen()
-    return statSync(join(this.#parts.folder, DATA_FILE)).size
+    const sizeOf = (name: string): number => statSync(join(this.#parts.folder, name), { throwIfNoEntry: false })?.size ?? 0
+    return sizeOf(DATA_FILE) + sizeOf(COMMIT_LOG_FILE)
   }
 
   /** Idempotent. The folder can be opened again when the promise has resolved. Waits for backups: LMDB reads on for them. */
@@ -239,12 +265,80 @@ export class LmdbStore implements Store {
     this.#closed = true
     await Promise.allSettled(this.#backups)
     try {
+      if (this.#failure === undefined) this.#settle()
+    } catch {
+      // Nothing is lost: the log has it, and is read when the store is opened again.
+    }
+    try {
+      this.#parts.log?.close()
       await this.#parts.root.close()
     } finally {
       this.#parts.room.close()
       this.#parts.leaves?.close()
       await this.#parts.lock.release()
     }
+  }
+
+  // ---- where commits go ------------------------------------------------------------------------------------------
+
+  #isDueForLmdb(): boolean {
+    return this.#schema === SCHEMA.whole || this.#backups.size > 0 || this.#commitsWithoutLog > 0 ||
+      this.#pending.bytes >= this.#parts.logLimits.pendingBytes || this.#pending.size >= MOST_PENDING_ROWS
+  }
+
+  #writeToLog(log: CommitLog, batch: WriteBatch, bytes: number): void {
+    const memory = recordMemory(bytes)
+    const end = RECORD_HEAD_BYTES + bytes
+    batch.copyTo(memory, RECORD_HEAD_BYTES)
+    try {
+      log.append(memory, end)
+    } catch (cause) {
+      throw this.#failed(cause, undefined)
+    }
+    this.#pending.add(memory, RECORD_HEAD_BYTES, end)
+  }
+
+  /** Writes what is pending, then these rows, in one transaction. `logged`: whether commits may go to the log after it. */
+  #writeToLmdb(batch: WriteBatch, logged: boolean): void {
+    const { root, log } = this.#parts
+    const schema = logged && log !== undefined ? SCHEMA.logged : SCHEMA.whole
+    const base = { ...this.#base, number: this.#base.number + 1 }
+    if (schema !== this.#schema) putSchema(batch, schema)
+    putLogBase(batch, base)
+    try {
+      root.transactionSync(() => {
+        this.#transaction = root.getWriteTxnId()
+        this.#pending.write(this.#byNumber)
+        batch.write(this.#byNumber)
+      })
+    } catch (cause) {
+      throw this.#failed(cause, this.#wasApplied())
+    }
+    this.#schema = schema
+    this.#base = base
+    this.#pending.clear()
+    log?.begin(base)
+    if (this.#commitsWithoutLog > 0) this.#commitsWithoutLog--
+  }
+
+  /** LMDB has everything after this, and the log nothing that it lacks. */
+  #settle(): void {
+    if (this.#schema === SCHEMA.whole) return
+    this.#stateBatch.clear()
+    this.#writeToLmdb(this.#stateBatch, false)
+  }
+
+  #settleForRead(): void {
+    if (this.#failure !== undefined) throw this.#unavailable('an earlier commit failed and it has not been opened anew since', this.#failure.cause)
+    const commits = this.#pending.commits
+    this.#stateBatch.clear()
+    this.#writeToLmdb(this.#stateBatch, true)
+    if (commits < FEW_COMMITS) this.#commitsWithoutLog = this.#parts.logLimits.commitsWithout
+  }
+
+  #failed(cause: unknown, applied: boolean | undefined): StoreUnavailableError {
+    this.#failure = { cause, applied }
+    return this.#unavailable(`a commit failed (${(cause as Error).message})`, cause)
   }
 
   /** lmdb's own words for damage become ours. */
@@ -259,9 +353,10 @@ export class LmdbStore implements Store {
 
   /** A disk that fails before lmdb was asked fails like one that fails in it: the store stops. */
   #makeRoom(): void {
-    const { size, bytes, neighbours } = this.#batch
+    const [batch, pending] = [this.#batch, this.#pending]
     try {
-      this.#parts.room.ensure({ rows: size, bytes, neighbours })
+      // What goes to the log is to find its room in LMDB later.
+      this.#parts.room.ensure({ rows: batch.size + pending.size, bytes: batch.bytes + pending.bytes, neighbours: batch.neighbours })
     } catch (cause) {
       if (cause instanceof StoreUnavailableError) throw cause
       this.#failure = { cause, applied: false }
