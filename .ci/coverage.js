@@ -6,7 +6,7 @@ import { root, walk } from './paths.js'
 
 const MIN_PERCENT = 95
 
-const notes = join(root, '.tap/coverage')
+const notes = join(root, '.tap/reached')
 
 /** Forgets what was measured before, and returns the folder for what is measured next. */
 export const beginCoverage = () => {

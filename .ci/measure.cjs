@@ -1,19 +1,19 @@
 'use strict'
 /**
- * Loaded into the process of a test before anything else: notes which code of dist/lib its main thread reaches, for coverage.js. Threads
- * and child processes are left as they are; this is CommonJS and knows them by isMainThread, because threads inherit what node was told to load.
+ * Loaded before anything else into the process of a test and into the threads that it makes itself, such as a supervisor: notes which code of
+ * dist/lib they reach, for coverage.js. Threads of threads and child processes are left as they are; nor would a thread that is ended tell.
  */
-const { isMainThread } = require('node:worker_threads')
+const { isMainThread, threadId } = require('node:worker_threads')
 
-if (isMainThread) {
+const folder = process.env.TROUPE_COVERAGE
+if (folder !== undefined) {
+  if (!isMainThread) delete process.env.TROUPE_COVERAGE
   const { writeFileSync } = require('node:fs')
   const { Session } = require('node:inspector')
   const path = require('node:path')
   const { pathToFileURL } = require('node:url')
 
   const lib = `${pathToFileURL(path.join(__dirname, '../dist/lib')).href}/`
-  const folder = process.env.TROUPE_COVERAGE
-  delete process.env.TROUPE_COVERAGE
   const session = new Session()
   session.connect()
   session.post('Profiler.enable')
@@ -25,7 +25,7 @@ if (isMainThread) {
         file: url.slice(lib.length),
         functions: functions.map(({ ranges }) => ranges.map(({ startOffset, endOffset, count }) => [startOffset, endOffset, count])),
       }))
-      writeFileSync(path.join(folder, `${process.pid}-${Date.now()}.json`), JSON.stringify(scripts))
+      writeFileSync(path.join(folder, `${process.pid}-${threadId}-${Date.now()}.json`), JSON.stringify(scripts))
     })
   })
 }

@@ -95,7 +95,7 @@ const runFile = async (file, { node, coverage }) => {
   const from = performance.now()
   const parser = new Parser()
   const top = follow(parser, [], totals)
-  const args = ['--enable-source-maps', ...coverage === undefined ? [] : ['--require', join(import.meta.dirname, 'measure.cjs')], join(root, file)]
+  const args = ['--enable-source-maps', ...coverage === undefined ? [] : [`--require=${join(import.meta.dirname, 'measure.cjs')}`], join(root, file)]
   const child = spawn(node, args, {
     cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true,
     env: { ...process.env, TAP: '1', TAP_TIMEOUT: `${TEST_TIMEOUT_SECONDS}`, ...coverage !== undefined && { TROUPE_COVERAGE: coverage } },

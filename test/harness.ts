@@ -11,12 +11,13 @@ import { isInMemory, linkToStore } from './harness-inline.ts'
 
 /**
  * Threads begin bare: without source maps, which each would read for all it loads, and without the loaders that `tap run` slips into
- * all that a test starts. Both make opening a Troupe some ten times slower.
+ * all that a test starts. Both make opening a Troupe some ten times slower. Coverage is measured where it is asked for.
  */
 process.env['NODE_OPTIONS'] = process.env['NODE_OPTIONS']?.replaceAll(/"?--import=\S*@tapjs\S*/g, '') ?? ''
+const execArgv = process.execArgv.filter(word => word.startsWith('--require='))
 workerThreads.Worker = class extends workerThreads.Worker {
   constructor(file: string | URL, options?: WorkerOptions) {
-    super(file, { execArgv: [], ...options })
+    super(file, { execArgv, ...options })
   }
 }
 syncBuiltinESMExports()
