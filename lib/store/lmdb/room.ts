@@ -33,6 +33,8 @@ const ZEROS = Buffer.alloc(MIB)
 const MAP_STEP = 256 * KIB
 /** Of the address space, left to all else. */
 const SPARE_ADDRESSES = 32 * MIB
+/** How long it is believed that there are as many addresses as there were. */
+const BELIEVED_MS = 1_000
 /** A commit that went through is proof enough for this long. */
 const TRUSTED_MS = 5
 /** What time or space may cure; after anything else the disk is not to be trusted. Node has no name for a quota. */
@@ -65,6 +67,9 @@ export class Room {
   /** Where LMDB's last page ends, and what it had mapped when that was last asked. */
   #end = 0
   #mapped = 0
+  /** So many bytes could be mapped when that was last asked, and when that was. */
+  #mappable = 0
+  #askedMs = -Infinity
   /** The most that commits may have taken since that was looked at. */
   #taken = 0
   #probedMs = -Infinity
@@ -103,8 +108,7 @@ export class Room {
     if (most >= this.#mapped || most > this.#size) {
       this.#look()
       most = this.#end + needed
-      if (most >= this.#mapped) this.#mapped = this.#mapSize()
-      if (most >= this.#mapped) this.#checkMap(2 * most + MAP_STEP)
+      this.#ensureMap(most)
       if (most > this.#size) this.#grow(needed)
     }
     this.#taken += needed
@@ -154,9 +158,21 @@ export class Room {
     }
   }
 
+  #ensureMap(most: number): void {
+    if (most < this.#mapped) return
+    const larger = 2 * most + MAP_STEP
+    if (larger <= this.#mappable && monotonicMs() - this.#askedMs < BELIEVED_MS) return
+    this.#mapped = this.#mapSize()
+    if (most >= this.#mapped) this.#checkMap(larger)
+  }
+
   #checkMap(bytes: number): void {
     const limit = this.#addresses.limit()
-    if (limit === Infinity || this.#addresses.used() + bytes + SPARE_ADDRESSES <= limit) return
+    if (limit === Infinity || this.#addresses.used() + bytes + SPARE_ADDRESSES <= limit) {
+      this.#mappable = bytes
+      this.#askedMs = monotonicMs()
+      return
+    }
     throw new StoreUnavailableError({
       store: this.#folder,
       problem: `mapping its file takes ${mebibytes(bytes)} MiB of addresses, and this process may not have so many (ulimit -v is ${mebibytes(limit)} MiB)`,
