@@ -16,9 +16,8 @@ import { ownLoopDelay } from './loop-delay.ts'
 const ABUSE = new URL('../fixtures/crash/abuse.js', import.meta.url)
 const NEIGHBOURS = 8
 const RETRIES = { retriesAllowed: true, maxAttempts: 9, intervalSeconds: 0.01 }
-/** What the event loop of the host may compute without a pause; and what it may stand still for on a machine that is loaded tenfold. */
+/** What the event loop of the host may compute without a pause, and what it may stand still for. */
 const HOST_MS = 200
-const HOST_STILL_MS = 1000
 
 t.setTimeout(300_000)
 // The first one mostly waits.
@@ -57,7 +56,7 @@ async function abuseAll(t: Test, abuses: readonly Abuse[], optionsOf: (abuse: Ab
   for (const handles of innocents.values()) for (const handle of handles) t.equal(await handle.result(), 'worked')
   for (const handle of culprits.values()) await handle.result().catch(() => {})
   const { computedMs, stillMs } = await delay()
-  t.ok(computedMs < HOST_MS && stillMs < HOST_STILL_MS, `the event loop of the host turned all the time (it computed for ${Math.round(computedMs)} ms, and stood still for ${Math.round(stillMs)} ms)`)
+  t.ok(computedMs < HOST_MS && stillMs < HOST_MS, `the event loop of the host turned all the time (it computed for ${Math.round(computedMs)} ms, and stood still for ${Math.round(stillMs)} ms)`)
   return { culprits, innocents, logger, troupe }
 }
 

@@ -1,17 +1,31 @@
 /**
  * How long the event loop of this thread was not to be reached, in two measures, because tests run on loaded machines: for how long it computed without
  * a pause, in its own processor time, which others do not lengthen; and for how long it stood still in all, less the time in which it was ready and had
- * no processor, and less what a thread that does nothing lost meanwhile (a machine that stands still, memory that all threads take and give back).
+ * no processor, and less what a thread that does nothing lost at that very moment (a machine that stands still, memory that all threads take and give back).
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 
 const EVERY_MS = 5
+/** What is shorter is not kept. */
+const LEAST_MS = 20
+
+/** Between two turns, by the clock that all threads share: `stillMs` of it the thread neither waited for a processor nor slept as it was to. */
+interface Gap {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly stillMs: number
+}
 
 export interface LoopDelay {
   readonly computedMs: number
   readonly stillMs: number
+  readonly gaps: readonly Gap[]
+}
+
+function nowOfAllMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 /** Milliseconds for which this thread has had a processor, and for which it has waited for one; 0 where the system does not tell. */
@@ -27,13 +41,16 @@ function processorTime(): readonly [number, number] {
 /** Begins to measure this thread; the function it gives stops that and tells the longest times. */
 export function loopDelay(): () => LoopDelay {
   let [computedMs, stillMs] = [0, 0]
-  let lastMs = performance.now()
+  const gaps: Gap[] = []
+  let lastMs = nowOfAllMs()
   let [lastRan, lastWaited] = processorTime()
   const look = (): void => {
-    const nowMs = performance.now()
+    const nowMs = nowOfAllMs()
     const [ran, waited] = processorTime()
     computedMs = Math.max(computedMs, ran - lastRan)
-    stillMs = Math.max(stillMs, nowMs - lastMs - EVERY_MS - (waited - lastWaited))
+    const still = nowMs - lastMs - EVERY_MS - (waited - lastWaited)
+    stillMs = Math.max(stillMs, still)
+    if (still > LEAST_MS) gaps.push({ fromMs: lastMs, toMs: nowMs, stillMs: still })
     lastMs = nowMs
     lastRan = ran
     lastWaited = waited
@@ -42,7 +59,7 @@ export function loopDelay(): () => LoopDelay {
   return () => {
     look()
     clearInterval(timer)
-    return { computedMs, stillMs }
+    return { computedMs, stillMs, gaps }
   }
 }
 
@@ -52,9 +69,19 @@ export async function ownLoopDelay(): Promise<() => Promise<LoopDelay>> {
   await once(control, 'message')
   const delay = loopDelay()
   return async () => {
-    const { computedMs, stillMs } = delay()
+    const { computedMs, gaps } = delay()
     control.postMessage('how long?')
     const [others] = await once(control, 'message') as [LoopDelay]
-    return { computedMs, stillMs: stillMs - others.stillMs }
+    return { computedMs, gaps, stillMs: Math.max(0, ...gaps.map(gap => gap.stillMs - lostMeanwhile(gap, others.gaps))) }
   }
+}
+
+/** How much of a gap others stood still as well. */
+function lostMeanwhile({ fromMs, toMs }: Gap, others: readonly Gap[]): number {
+  let lostMs = 0
+  for (const other of others) {
+    const share = (Math.min(toMs, other.toMs) - Math.max(fromMs, other.fromMs)) / (other.toMs - other.fromMs)
+    if (share > 0) lostMs += share * other.stillMs
+  }
+  return lostMs
 }
