@@ -2,9 +2,10 @@
  * Changes bytes of a store's files, cuts them short or lengthens them, anywhere, and opens each: it has to say what it said before, or be
  * refused with an error of ours, and never end the process.
  */
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, copyFileSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
+import { newestMeta } from '../../lib/store/lmdb/data-file.ts'
 import { type Chance, chanceOf } from '../chance.ts'
 import { Looker, type Seen } from '../store/looks.ts'
 import { digestOf, Workload } from '../store/workload.ts'
@@ -66,6 +67,11 @@ export async function damage(folder: string, seed: number, flips: number): Promi
   const { lastKey } = workload
   const digest = await digestOf(store, lastKey)
   await store.close()
+  // Without the room that is kept ready behind the last page, where changes do nothing.
+  const data = openSync(join(sound, 'data.mdb'), 'r+')
+  const { lastPage, pageSize } = newestMeta(data, sound)
+  ftruncateSync(data, (lastPage + 1) * pageSize)
+  closeSync(data)
   const files = readdirSync(sound)
   const refused: Record<string, number> = {}
   const violations: string[] = []
