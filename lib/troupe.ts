@@ -24,8 +24,10 @@ export interface TroupeStats extends SupervisorStats {
   readonly supervisorDeaths: number
 }
 
-/** Runs read for one page of a listing, and started in one message. */
+/** Runs read for one page of a listing. */
 const LIST_PAGE = 200
+/** Starts that are encoded in one turn of the host's loop. */
+const STARTS_A_TURN = 1000
 
 export class Troupe implements AsyncDisposable {
   readonly #proxy: SupervisorProxy
@@ -65,24 +67,31 @@ export class Troupe implements AsyncDisposable {
     return handle!
   }
 
-  /** Starts many in one commit: all or none. The handles come in the order of `runs`. */
+  /**
+   * Starts many in one commit: all or none. The handles come in the order of `runs`. Very many are read over several turns of the loop, so
+   * that nothing is held up: leave them as they are until it resolves.
+   */
   async startMany<A extends unknown[], R>(
     workflow: ((...args: A) => R) | string, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
     if (!Array.isArray(runs)) refuse('runs', 'be an array of { args, options }', runs)
-    for (const [index, run] of (runs as readonly unknown[]).entries()) {
+    return this.#start<A, R>(workflow, runs, (run: unknown, index) => {
       if (typeof run !== 'object' || run === null) refuse(`runs[${index}]`, 'be an object { args, options }', run)
       checkOptions('startMany()', run, ['args', 'options'])
-    }
-    return this.#start<A, R>(workflow, runs)
+    })
   }
 
-  async #start<A extends unknown[], R>(workflow: unknown, runs: readonly { readonly args: A, readonly options?: StartOptions }[]): Promise<RunHandle<Awaited<R>>[]> {
+  async #start<A extends unknown[], R>(
+    workflow: unknown, runs: readonly { readonly args: A, readonly options?: StartOptions }[], check = (_run: unknown, _index: number): void => {}): Promise<RunHandle<Awaited<R>>[]> {
+    // All are looked at before any is read: what is wrong with the last one is said at once.
+    for (const [index, run] of runs.entries()) check(run, index)
     const name = workflowName(workflow, this.#proxy.workflows)
-    const requests = runs.map(({ args, options }): StartRequest => {
-      return { ...resolveStartOptions(options, newRunId), workflow: name, args: encodeArgs(name, args) }
-    })
+    const requests: StartRequest[] = []
+    for (const { args, options } of runs) {
+      if (requests.length > 0 && requests.length % STARTS_A_TURN === 0) await nextTurn()
+      requests.push({ ...resolveStartOptions(options, newRunId), workflow: name, args: encodeArgs(name, args) })
+    }
     if (requests.length === 0) return []
-    const { ids } = await this.#proxy.ask<'start-runs'>({ type: 'start-runs', runs: requests })
+    const { ids = requests.map(({ id }) => id) } = await this.#proxy.ask<'start-runs'>({ type: 'start-runs', runs: requests })
     return ids.map(id => new RunHandle<Awaited<R>>(this.#proxy, id))
   }
 
@@ -182,6 +191,10 @@ export class Troupe implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => { setImmediate(resolve) })
 }
 
 function workflowName(workflow: unknown, known: readonly string[]): string {

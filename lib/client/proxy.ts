@@ -6,7 +6,7 @@
 import { decodeError } from '../codec/error.ts'
 import { InternalError, StoreFormatError, TroupeClosedError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
-import type { HostMessage, HostReplies, HostRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
+import type { HostMessage, HostReplies, HostRequest, StartRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
 import { monotonicMs } from '../system.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { OpenLink, SupervisorLink } from './link.ts'
@@ -15,6 +15,7 @@ import { isRead, Suspects } from './suspects.ts'
 /** Deaths of the supervisor's thread within this time after which it is given up. */
 const MOST_DEATHS = 5
 const DEATHS_WINDOW_MS = 60_000
+const STARTS_A_MESSAGE = 2000
 
 interface Pending {
   readonly request: HostRequest
@@ -96,7 +97,21 @@ export class SupervisorProxy {
 
   #askNow(requestId: number, request: HostRequest): void {
     if (this.#suspects.areThere && !isRead(request)) this.#suspects.add(requestId)
+    else if (request.type === 'start-runs' && request.runs.length > STARTS_A_MESSAGE) void this.#startInParts(requestId, request.runs)
     else this.#send({ type: 'request', requestId, request })
+  }
+
+  /** Very many starts cross a message a turn, or the host's loop would stand still meanwhile. */
+  async #startInParts(requestId: number, all: readonly StartRequest[]): Promise<void> {
+    const link = this.#link
+    for (let from = 0; ; from += STARTS_A_MESSAGE) {
+      // Another supervisor is asked anew, from the beginning.
+      if (this.#link !== link || this.#status !== 'open' || !this.#pending.has(requestId)) return
+      const runs = all.slice(from, from + STARTS_A_MESSAGE)
+      if (from + STARTS_A_MESSAGE >= all.length) return this.#send({ type: 'request', requestId, request: { type: 'start-runs', runs } })
+      this.#send({ type: 'start-part', requestId, runs })
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
   }
 
   #askSuspect(): void {

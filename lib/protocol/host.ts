@@ -110,7 +110,8 @@ export interface SupervisorStats {
 
 /** The reply to each request. */
 export interface HostReplies {
-  'start-runs': { readonly ids: readonly string[] }
+  /** Absent: each has the id that it was to have. */
+  'start-runs': { readonly ids?: readonly string[] }
   'find-run': { readonly id: string, readonly workflow: string }
   'await-outcome': Outcome
   'read-run': ListedRun
@@ -137,6 +138,8 @@ export interface HostReplies {
 
 export type HostMessage =
   | { readonly type: 'request', readonly requestId: number, readonly request: HostRequest }
+  /** The first of very many runs that a request to start runs is going to name. */
+  | { readonly type: 'start-part', readonly requestId: number, readonly runs: readonly StartRequest[] }
   /** Nobody waits for the answer to this request any more. */
   | { readonly type: 'forget-request', readonly requestId: number }
 

@@ -39,6 +39,8 @@ export class Door {
   readonly #upkeep: Upkeep
   /** Who waits for which run's outcome. */
   readonly #waiters = new Map<RunKey, Map<number, Reply>>()
+  /** Runs of starts that are not complete yet, by request. */
+  readonly #startParts = new Map<number, StartRequest[]>()
   #isClosing = false
 
   constructor(shell: Shell, parts: ShellParts, emit: (message: SupervisorMessage) => void, stats: () => SupervisorStats) {
@@ -60,10 +62,19 @@ export class Door {
       this.#handle(requestId, request, value => { this.#emit({ type: 'reply', requestId, value }) }, refuse)
     } catch (error) {
       refuse(error)
+    } finally {
+      this.#startParts.delete(requestId)
     }
   }
 
+  receivePart(requestId: number, runs: readonly StartRequest[]): void {
+    const before = this.#startParts.get(requestId) ?? []
+    this.#startParts.set(requestId, before)
+    for (const run of runs) before.push(run)
+  }
+
   forget(requestId: number): void {
+    this.#startParts.delete(requestId)
     this.#followers.forget(requestId)
     for (const waiters of this.#waiters.values()) if (waiters.delete(requestId)) return
   }
@@ -95,7 +106,7 @@ export class Door {
     const settled = (read: () => HostReplies[keyof HostReplies]): void => { whenSettled(() => { reply(read()) }) }
     switch (request.type) {
       case 'start-runs':
-        this.#start(request.runs, reply, refuse)
+        this.#start([...this.#startParts.get(requestId) ?? [], ...request.runs], reply, refuse)
         return
       case 'find-run': {
         const { id, workflow } = this.#find(request.id).meta
@@ -245,7 +256,8 @@ export class Door {
   #startAll(requests: readonly StartRequest[], existing: readonly (RunState | undefined)[], reply: Reply): void {
     const { starts } = this.#parts
     const ids = requests.map((request, i) => (existing[i] ?? starts.startedLately(request) ?? this.#shell.children.create(request)).meta.id)
-    this.#parts.commits.afterCommit(() => { reply({ ids }) })
+    const isAsAsked = ids.every((id, i) => id === requests[i]!.id)
+    this.#parts.commits.afterCommit(() => { reply(isAsAsked ? {} : { ids }) })
   }
 
   // ---- outcomes and records --------------------------------------------------------------------------------------

@@ -168,6 +168,7 @@ export class Supervisor {
 
   receive(message: HostMessage): void {
     if (message.type === 'forget-request') return this.#door.forget(message.requestId)
+    if (message.type === 'start-part') return this.#door.receivePart(message.requestId, message.runs)
     const { requestId, request } = message
     if (request.type === 'close-supervisor') {
       void this.close(request.mode, request.timeoutMs).then(() => { this.#deps.emit({ type: 'reply', requestId, value: undefined }) })

@@ -10,7 +10,7 @@ import t from 'tap'
  */
 const execute = promisify(execFile)
 const guides = new URL('../../../docs/guides/', import.meta.url)
-const pages = readdirSync(guides).filter(name => name.endsWith('.md')).sort()
+const pages = [...readdirSync(guides).filter(name => name.endsWith('.md')), '../embedding.md'].sort()
 
 // Inside the package its own name resolves to what users get.
 const link = (text: string): string => text.replaceAll(/from '(troupe(?:\/\w+)?)'/g, (_, door: string) => `from '${import.meta.resolve(door)}'`)
@@ -22,7 +22,7 @@ const env = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined }
 t.jobs = 3
 
 t.test('there is a guide for each thing a durable-workflow engine is expected to do', async t => {
-  const expected = ['changing-code', 'control', 'embedding', 'events-and-streams', 'messages', 'parallel', 'queues', 'schedules', 'testing', 'upkeep']
+  const expected = ['changing-code', 'control', '../embedding', 'events-and-streams', 'messages', 'parallel', 'queues', 'schedules', 'testing', 'upkeep']
   t.same(expected.filter(name => !pages.includes(`${name}.md`)), [])
 })
 
@@ -49,7 +49,7 @@ for (const page of pages) {
   })
 
   t.test(`every link of docs/guides/${page} leads somewhere`, async t => {
-    for (const [, target = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) t.doesNotThrow(() => readFileSync(new URL(target, guides)), target)
-    t.match(readFileSync(new URL('../../README.md', guides), 'utf8'), `docs/guides/${page}`, 'and the README leads to it')
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) t.doesNotThrow(() => readFileSync(new URL(target, new URL(page, guides))), target)
+    t.match(readFileSync(new URL('../../README.md', guides), 'utf8'), join('docs/guides', page), 'and the README leads to it')
   })
 }

@@ -80,6 +80,23 @@ t.test('startMany() attaches to runs that are there, and to itself', async t => 
   t.equal(await troupe.count({ ids: ['there', 'new'] }), 2)
 })
 
+t.test('startMany() of very many, which cross to the supervisor in parts, is one call all the same', async t => {
+  await troupe.start(echo, ['before'], { id: 'among many' })
+  const idOf = (index: number): string => index === 100 || index === 4100 ? 'twice' : index === 4200 ? 'among many' : `very many ${index}`
+  const requests = Array.from({ length: 4500 }, (_, index) => ({ args: [index] as [number], options: { id: idOf(index), delaySeconds: 3600 } }))
+  const runs = await troupe.startMany(echo, requests)
+  t.same(runs.map(({ id }) => id), requests.map((_, index) => idOf(index)))
+  t.equal(await troupe.count({ idPrefix: 'very many ' }), 4497)
+  t.equal(await troupe.count({ ids: ['twice'], status: 'delayed' }), 1)
+  t.equal(await (await troupe.get('among many')).result(), 'before')
+
+  const before = await troupe.count()
+  await t.rejects(troupe.startMany(echo, [...requests.map(({ args }) => ({ args })), { args: [() => {}] }]), { code: 'TROUPE_UNSERIALIZABLE_VALUE' })
+  const taken = await rejection(troupe.startMany(doubled, [...requests.map(({ args }) => ({ args })), { args: [1], options: { id: 'twice' } }]))
+  t.ok(taken instanceof RunIdTakenError)
+  t.equal(await troupe.count(), before, 'and all or none')
+})
+
 t.test('startMany() starts none when one of them is refused', async t => {
   await troupe.start(sleeper, [], { id: 'in the way' })
   const before = await troupe.count()

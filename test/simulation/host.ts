@@ -154,7 +154,7 @@ export class SimulatedHost {
     this.#unanswered.delete(message.requestId)
     // Pruned by another request since it was said: the store knows.
     if (message.type === 'refusal' || request?.type !== 'start-runs') return
-    for (const id of (message.value as { readonly ids: readonly string[] }).ids) if (this.#parts.store.findRun(id) !== undefined) this.promised.add(id)
+    for (const id of startedIds(request, message.value)) if (this.#parts.store.findRun(id) !== undefined) this.promised.add(id)
   }
 
   #checkRefusal(bytes: Encoded, request: Asked | undefined): void {
@@ -165,10 +165,14 @@ export class SimulatedHost {
   }
 }
 
+function startedIds(request: Asked & { readonly type: 'start-runs' }, value: unknown): readonly string[] {
+  return (value as { readonly ids?: readonly string[] }).ids ?? request.runs.map(({ id }) => id)
+}
+
 /** What an acknowledgement promises and the store does not have. */
 function undurable(request: Asked, value: unknown, store: Store): string[] {
   const isKnown = (id: string): string[] => store.findRun(id) === undefined ? [`run ${id} is not in the store`] : []
-  if (request.type === 'start-runs') return (value as { readonly ids: readonly string[] }).ids.flatMap(isKnown)
+  if (request.type === 'start-runs') return startedIds(request, value).flatMap(isKnown)
   if (request.type === 'fork-run') return isKnown(request.newId)
   if (request.type === 'set-queue') return store.settings('queue').some(({ name }) => name === request.name) ? [] : ['the queue is not in the store']
   if (request.type === 'set-schedule') {
