@@ -88,7 +88,7 @@ t.test('startMany() of very many, which cross to the supervisor in parts, is one
   t.same(runs.map(({ id }) => id), requests.map((_, index) => idOf(index)))
   t.equal(await troupe.count({ idPrefix: 'very many ' }), 4497)
   t.equal(await troupe.count({ ids: ['twice'], status: 'delayed' }), 1)
-  t.equal(await (await troupe.get('among many')).result(), 'before')
+  t.same(await (await troupe.get('among many')).result(), ['before'])
 
   const before = await troupe.count()
   await t.rejects(troupe.startMany(echo, [...requests.map(({ args }) => ({ args })), { args: [() => {}] }]), { code: 'TROUPE_UNSERIALIZABLE_VALUE' })
