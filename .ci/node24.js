@@ -15,10 +15,10 @@ const FETCH_MS = 90_000
 const binary = join(home, 'node_modules/node/bin/node')
 
 /** The path of a Node 24 that runs, or undefined when the registry gave none; it says so. */
-const fetchNode = () => {
+const fetchNode = (timeout = FETCH_MS) => {
   if (!existsSync(binary)) {
     mkdirSync(home, { recursive: true })
-    spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1', '--prefix', home, 'node@24'], { cwd: home, stdio: 'inherit', timeout: FETCH_MS })
+    spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1', '--prefix', home, 'node@24'], { cwd: home, stdio: 'inherit', timeout })
   }
   const { stdout } = spawnSync(binary, ['--version'], { encoding: 'utf8' })
   if (stdout?.startsWith('v24.')) {
@@ -29,6 +29,8 @@ const fetchNode = () => {
   return undefined
 }
 
+/** With less time there is no use in beginning. */
+const LEAST_MS = 15_000
 /** A file begins only if it should be over by this much before the stop: what was measured is no promise. */
 const SPARE = 1.5
 
@@ -40,7 +42,9 @@ const SPARE = 1.5
  * @returns what runTap counts, or undefined when there is no Node 24 to be had
  */
 export const runWithinTime = async (files, stopAtMs) => {
-  const node = Date.now() + FETCH_MS < stopAtMs ? fetchNode() : undefined
+  const leftMs = stopAtMs - Date.now()
+  if (leftMs < LEAST_MS) console.log('!!! NODE 24 WAS NOT TRIED: no time is left for it.')
+  const node = leftMs < LEAST_MS ? undefined : fetchNode(Math.min(FETCH_MS, leftMs))
   if (node === undefined) return undefined
   const took = new Map(files.map(({ file, ms }) => [file, ms]))
   const mayStart = (file, ran) => {

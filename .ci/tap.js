@@ -13,8 +13,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Parser } from 'tap-parser'
 import { root, walk } from './paths.js'
 
-/** Files at once. */
-const JOBS = 2
+/** Files at once: one more than the cores of the machine that it is for, because many wait for the disk, a child process or the clock. */
+const JOBS = 3
 /** Seconds after which a test that names no time of its own has failed. */
 const TEST_TIMEOUT_SECONDS = 300
 /** A file that has not ended by then never will: it is told to end, so that it says where it stands, and then ended. */
