@@ -34,7 +34,7 @@ export const memory: Bench = {
         for (const [name, key] of [['resident', 'residentMb'], ['anonymous', 'anonymousMb']] as const) samples.add(name, Math.max(0.001, many[life][key] - none[life][key]))
       }
     }
-    const goals = sleeping >= GOAL_RUNS ? { goals: [{ of: 'resident', atMost: GOAL_MB * sleeping / GOAL_RUNS }] } : {}
+    const goals = sleeping >= GOAL_RUNS ? { goals: [{ of: 'anonymous', atMost: GOAL_MB * sleeping / GOAL_RUNS }] } : {}
     return [
       { label: `${sleeping} sleeping, since started`, unit: 'MB more', series: filled.series('resident', 'anonymous') },
       { label: `${sleeping} sleeping, process anew`, unit: 'MB more', series: reopened.series('resident', 'anonymous'), ...goals },
