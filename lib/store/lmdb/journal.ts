@@ -390,6 +390,7 @@ function readChunk(run: RunKey, key: Uint8Array, value: Uint8Array): Chunk {
   const foldedTo = reader.varint()
   const count = reader.varint()
   const entries: Encoded[] = []
-  for (let i = 0; i < count; i++) entries.push(reader.bytes() as Uint8Array as Encoded)
+  // lmdb gives a range's values in memory of their own, and whoever keeps or sends an entry copies it.
+  for (let i = 0; i < count; i++) entries.push(reader.bytesInPlace() as Encoded)
   return { first, foldedTo, entries }
 }
