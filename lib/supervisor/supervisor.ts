@@ -47,7 +47,7 @@ const RECOVERY_PAGE = 1000
 const REFUSALS_A_LINE = 12
 /** How long closing waits for the threads to end: JavaScript does so at once. */
 const END_THREADS_MS = 5000
-/** A large store is looked at for so long, so often: a tenth of this thread's time, some 100 MiB a second of what the system has in memory. */
+/** A large store is looked at for so long, so often: a tenth of the time of this thread, about a minute for each GiB. */
 const LOOK_FOR_MS = 2
 const LOOK_EVERY_MS = 20
 /** Closing with a store that refuses: how often the last commit is tried. */

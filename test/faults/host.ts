@@ -17,6 +17,8 @@ export class FaultyHost {
   readonly logged: { readonly level: string, readonly event: unknown, readonly message: string }[] = []
   /** Errors that nobody caught. */
   readonly unhandled: string[] = []
+  /** What it wrote to stderr: lmdb says there what it could not write. */
+  complaints = ''
   readonly ended: Promise<string>
   readonly #faults: string
   readonly #child: ChildProcessWithoutNullStreams
@@ -29,7 +31,10 @@ export class FaultyHost {
     this.#child = spawn(process.execPath, [HOST], { env })
     t.teardown(() => { this.#child.kill('SIGKILL') })
     this.#child.stdin.on('error', () => {}) // it may be gone already
-    this.#child.stderr.on('data', (bytes: Buffer) => { t.comment(`host: ${bytes.toString()}`) })
+    this.#child.stderr.on('data', (bytes: Buffer) => {
+      this.complaints += bytes.toString()
+      t.comment(`host: ${bytes.toString()}`)
+    })
     this.ended = new Promise(resolve => {
       this.#child.once('close', (code, signal) => {
         for (const answer of this.#pending.values()) answer({ error: { name: 'HostDied', message: `${signal ?? code}` } })

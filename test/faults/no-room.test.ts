@@ -44,6 +44,7 @@ t.test('a quota that is used up: work waits, unacknowledged, and goes on by itse
   t.equal(new Set(linesOf(trace)).size, linesOf(trace).length, 'every step ran once')
   t.same(host.unhandled, [])
   t.equal(await host.end(), '0')
+  t.equal(host.complaints, '', 'lmdb was never asked')
 })
 
 t.test('a file system that is shut down over an error: the store stops, whoever waits is told, and all that was acknowledged is there when it is back', async t => {
@@ -74,6 +75,7 @@ t.test('a file system that is shut down over an error: the store stops, whoever 
   t.notOk('error' in await first.ask({ do: 'close' }), 'close() works')
   t.same(first.unhandled, [])
   t.equal(await first.end(), '0')
+  t.equal(first.complaints, '', 'lmdb was never asked')
   spawnSync('umount', [disk])
   t.equal(spawnSync('mount', ['-o', 'loop', image, disk]).status, 0)
   const second = new FaultyHost(t, folder, undefined)
