@@ -35,6 +35,8 @@ class Disk {
         if (event.through) {
           this.flushed = withWrites(this.flushed, [event])
           this.pending.pop()
+          // What was there before is nowhere any more, and cannot come back.
+          this.pending = this.pending.flatMap(written => without(written, event.at, event.at + event.bytes.length))
         }
         return
       case 'synced':
@@ -77,6 +79,16 @@ class Disk {
 interface Bytes {
   readonly at: number
   readonly bytes: Buffer
+}
+
+/** What a write has outside of a range. */
+function without(written: Written, from: number, to: number): Written[] {
+  const { at, bytes } = written
+  const end = at + bytes.length
+  if (end <= from || at >= to) return [written]
+  const before: Written = { ...written, bytes: bytes.subarray(0, Math.max(0, from - at)) }
+  const after: Written = { ...written, at: to, bytes: bytes.subarray(Math.min(bytes.length, to - at)) }
+  return [before, after].filter(part => part.bytes.length > 0)
 }
 
 /** A copy with these bytes in their places, of this size at least. */

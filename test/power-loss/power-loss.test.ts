@@ -39,4 +39,7 @@ t.test('images have all that was flushed, and any part of the rest', async t => 
   t.ok(seen('4 0 1100--') && seen('4 0 1120--') && seen('4 0 1102--') && seen('4 0 112---'), 'any sector of it, and zeros for what is missing, or nothing')
   t.ok(seen('5 0 1122--') && seen('5 0 3122--') && seen('5 0 1322--') && seen('5 0 3322--'), 'a write that goes through, in parts')
   t.ok(looks.filter(look => look.startsWith('8 1')).every(look => look.startsWith('8 1 3322')), 'nothing is lost that was flushed')
+  const over = [...imagesOf([written(0, 5), written(512, 6, true), written(4096, 7), { type: 'synced', file: 'data.mdb' }], chanceOf(1), 50)]
+    .filter(({ cutAt }) => cutAt >= 2).map(({ files }) => [...files.get('data.mdb')!.subarray(0, 1536)].filter((_, i) => i % 512 === 0).join(''))
+  t.ok(over.length > 1 && over.every(look => /^[05]66$/.test(look)), `what was written over by a write that went through does not come back: ${over.join(' ')}`)
 })
