@@ -176,6 +176,7 @@ t.test('a run is not spawned again while code of its former life goes on, and it
     await turn()
     t.same(bench.spawned, letsGo ? [1, 2] : [1])
     bench.clock.turn(1)
+    await turn()
     t.same(bench.endedThreads, letsGo ? [] : [1])
   }
 })
