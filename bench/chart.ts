@@ -63,8 +63,12 @@ export function curves({ title, xTitle, yTitle, lines, goals }: CurveChart): str
     const dots = sorted.map(point => `<circle class="dot s${index % COLOURS}" cx="${f(px(point.x))}" cy="${f(py(point.median))}" r="3.5">${tip(point, lines[index]!.name)}</circle>`)
     return `<path class="curve s${index % COLOURS}" d="${path}"/>${whiskers.join('')}${sorted.length <= 30 ? dots.join('') : ''}`
   })
-  const goalLines = goals.map(({ value, label }) => `<line class="goal" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${f(py(value))}" y2="${f(py(value))}"/>`
-    + text(WIDTH - RIGHT, py(value) - 5, label, 'end', 'goal-label'))
+  // Of goals that are the same the first stands above its line, the next below it, on the other side.
+  const goalLines = goals.map(({ value, label }, index) => {
+    const isFirst = goals.findIndex(other => other.value === value) === index
+    return `<line class="goal" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${f(py(value))}" y2="${f(py(value))}"/>`
+      + (isFirst ? text(WIDTH - RIGHT, py(value) - 5, label, 'end', 'goal-label') : text(LEFT + 8, py(value) + 14, label, 'start', 'goal-label'))
+  })
   return svg(height, title, legend(lines) + grid.join('') + xMarks.join('') + axis(LEFT, top, LEFT, height - bottom) + axis(LEFT, height - bottom, WIDTH - RIGHT, height - bottom)
     + text((LEFT + WIDTH - RIGHT) / 2, height - 12, titled(xTitle, x), 'middle', 'title')
     + `<text class="title" transform="translate(16 ${f((top + height - bottom) / 2)}) rotate(-90)" text-anchor="middle">${escape(titled(yTitle, y))}</text>`
