@@ -1,6 +1,6 @@
 /** Writes that the system refuses are met before lmdb is asked, which might end the process over them. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { until } from '../harness.ts'
@@ -50,7 +50,8 @@ t.test('a quota that is used up: work waits, unacknowledged, and goes on by itse
 t.test('a file system that is shut down over an error: the store stops, whoever waits is told, and all that was acknowledged is there when it is back', async t => {
   const folder = t.testdir({})
   const image = join(folder, 'image')
-  writeFileSync(image, Buffer.alloc(100 * 2 ** 20))
+  writeFileSync(image, '')
+  truncateSync(image, 100 * 2 ** 20)
   if (process.platform === 'linux') spawnSync('mkfs.ext4', ['-qF', image])
   const disk = mounted(t, () => ['-o', 'loop', image])
   if (disk === undefined) return
