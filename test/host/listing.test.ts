@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import type { RunFilter } from 'troupe'
+import { TestTroupe } from 'troupe/testing'
 import { listAll, openTroupe, rejection, until } from '../harness.ts'
 import { doubled, echo, failing, parent, sleeper } from '../fixtures/host/plain.js'
 
@@ -125,4 +126,14 @@ t.test('a listing of several pages gives each run once, in order, and may be lef
   for await (const _ of many.list()) break
   t.equal(seen, 450)
   t.equal(await many.count(), 450)
+})
+
+t.test('a count of several conditions over more runs than a page has is whole', async t => {
+  const inMemory = await TestTroupe.open({ workflows: new URL('../fixtures/host/plain.js', import.meta.url) })
+  t.teardown(() => inMemory.close())
+  const count = 10_050
+  await inMemory.startMany('echo', Array.from({ length: count }, (_, index) => ({ args: [], options: { delaySeconds: 3600, tags: { odd: String(index % 2) } } })))
+  t.equal(await inMemory.count({ workflow: 'echo', status: 'delayed' }), count)
+  t.equal(await inMemory.count({ workflow: 'echo', tags: { odd: '1' } }), count / 2)
+  t.equal(await inMemory.count({ workflow: 'echo', status: 'running' }), 0)
 })
