@@ -7,7 +7,7 @@ import { isFinished } from '../model/run.ts'
 import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
 import type { StartRequest } from '../protocol/host.ts'
-import { decodeEntry, readEntryHead } from '../codec/entry.ts'
+import { readEntryHead } from '../codec/entry.ts'
 import { TIMER_SLOT } from '../store/contract.ts'
 import { queuedRun } from './admission.ts'
 import type { Shell, ShellParts } from './shell.ts'
@@ -109,10 +109,11 @@ export class Children {
     this.#shell.hear(state, { type: 'resume-requested', forget })
   }
 
-  #lastFailed(state: RunState): { readonly fromPosition: number, readonly atMs: number } | undefined {
+  #lastFailed(state: RunState): { readonly fromPosition: number, readonly index: number } | undefined {
     const entries = this.#parts.store.readJournal(state.meta.key, 0, Number.MAX_SAFE_INTEGER)
     for (let position = entries.length - 1; position >= 0; position--) {
-      if (readEntryHead(entries[position]!).outcome !== 'result') return { fromPosition: position, atMs: decodeEntry(entries[position]!).finishedAtMs }
+      const { outcome, index } = readEntryHead(entries[position]!)
+      if (outcome !== 'result') return { fromPosition: position, index }
     }
     return undefined
   }

@@ -186,7 +186,7 @@ export function requestEnd(draft: Draft, request: { readonly reason: 'cancelled'
 }
 
 /** Back to work from the last checkpoint, with fresh attempts and respawns. */
-export function resume(draft: Draft, forget: { readonly fromPosition: number, readonly atMs: number } | undefined): void {
+export function resume(draft: Draft, forget: { readonly fromPosition: number, readonly index: number } | undefined): void {
   const { progress, state } = draft
   if (!isFinished(progress.status) || progress.status === 'succeeded') return
   draft.outcome = undefined
@@ -198,8 +198,9 @@ export function resume(draft: Draft, forget: { readonly fromPosition: number, re
   }
   for (const [index, wait] of state.waits) {
     const dueAtMs = dueAtOf(wait)
-    // A sleep keeps its wake time, unless it began after what is forgotten; attempts are fresh, and the actor asks anew for all else.
-    const isKept = wait.type === 'sleep' && (forget === undefined || wait.startedAtMs < forget.atMs)
+    // A sleep keeps its wake time, unless it may have begun after what is forgotten (times do not tell: clocks are set), because then its end would
+    // come before the actor has asked for it; attempts are fresh, and the actor asks anew for all else.
+    const isKept = wait.type === 'sleep' && (forget === undefined || index < forget.index)
     if (isKept && dueAtMs !== undefined) draft.setTimer(index, dueAtMs)
     else {
       draft.waits.push([index, undefined])

@@ -28,7 +28,7 @@ export type RunInput =
   | { readonly type: 'event-arrived', readonly index: number, readonly value: Encoded | undefined }
   | { readonly type: 'end-requested', readonly reason: 'cancelled' | 'timed-out', readonly graceMs: number }
   /** `forget`: the last failed operation, by its place in the journal and the time at which it failed. */
-  | { readonly type: 'resume-requested', readonly forget: { readonly fromPosition: number, readonly atMs: number } | undefined }
+  | { readonly type: 'resume-requested', readonly forget: { readonly fromPosition: number, readonly index: number } | undefined }
   | ThreadEnded
   /** Its task in the pool was over without a last word. */
   | { readonly type: 'actor-vanished' }

@@ -62,7 +62,7 @@ const INPUTS: readonly RunInput[] = [
   { type: 'timer-due', slot: TIMER_SLOT.deadline, dueAtMs: 800 }, { type: 'child-started', index: 8, mode: 'call', workflow: 'kid', childId: 'run-9', childKey: 9 as RunKey },
   { type: 'operation-settled', index: 8, kind: 'child', name: 'kid', outcome: 'error', value: error }, { type: 'child-finished', index: 2, outcome: { type: 'result', value } },
   { type: 'awaiter-added', awaiter: { parent: 4 as RunKey, index: 0 } }, { type: 'end-requested', reason: 'cancelled', graceMs: 5 },
-  { type: 'resume-requested', forget: { fromPosition: 0, atMs: Infinity } }, crash(), crash({ alone: false }), crash({ deliberate: true }), { type: 'actor-vanished' }, { type: 'process-died' },
+  { type: 'resume-requested', forget: { fromPosition: 0, index: Infinity } }, crash(), crash({ alone: false }), crash({ deliberate: true }), { type: 'actor-vanished' }, { type: 'process-died' },
   { type: 'passivation-wanted', force: true },
 ]
 
@@ -310,11 +310,17 @@ t.test('a cancel ends what has no actor at once, and tells an actor, with a grac
 
 t.test('resume forgets the outcome and the last failed operation, keeps sleeps, and asks attempts and children anew', async t => {
   const state = busyState({ life: { type: 'absent' }, journalLength: 3, running: new Map(), progress: { status: 'failed', crashesAtMs: [1], suspect: true, processDeaths: 2 } })
-  const decision = after(state, { type: 'resume-requested', forget: { fromPosition: 1, atMs: Infinity } })
+  const decision = after(state, { type: 'resume-requested', forget: { fromPosition: 1, index: Infinity } })
   t.match(decision.progress, { status: 'enqueued', crashesAtMs: [], suspect: false, processDeaths: 0 })
   t.equal(decision.journalLength, 1)
   t.same(kinds(decision), ['outcome-forgotten', 'entries-forgotten', 'wait-removed', 'wait-removed', 'timer-set', 'run-changed'])
   t.same(decision.waits, [[1, undefined], [2, undefined]])
+})
+
+t.test('resume keeps no sleep that may have begun after what is forgotten, whatever the clock said then', async t => {
+  const state = runState({ journalLength: 2, waits: new Map([[0, sleepWait], [3, sleepWait]]), progress: { status: 'failed' } })
+  t.same(after(state, { type: 'resume-requested', forget: { fromPosition: 1, index: 1 } }).waits, [[3, undefined]])
+  t.same(after(state, { type: 'resume-requested', forget: undefined }).waits, [])
 })
 
 // ---- children ----------------------------------------------------------------------------------------------------

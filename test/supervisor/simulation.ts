@@ -177,7 +177,7 @@ export class Simulation {
     const state = chance.pick(states)
     const { life, progress } = state
     if (dice < 8) return this.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs: 1 })
-    if (dice < 14) return this.hear(state, { type: 'resume-requested', forget: progress.status === 'failed' && state.journalLength > 0 ? { fromPosition: chance.below(state.journalLength), atMs: Infinity } : undefined })
+    if (dice < 14) return this.hear(state, { type: 'resume-requested', forget: progress.status === 'failed' && state.journalLength > 0 ? { fromPosition: chance.below(state.journalLength), index: Infinity } : undefined })
     if (dice < 16) return this.#endThread(chance.below(3), chance.below(3) === 0)
     if (dice < 17) return this.#processDies()
     if (dice < 30) return this.#timerDue()
