@@ -1,5 +1,5 @@
 /**
- * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors for the places it offers (places.ts). A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
+ * Who gets a thread next. Runs wait in the lanes of their queues; each goes to the thread with the fewest actors at work, of those that offer a place (places.ts). A run that must be alone (isolated, or a suspect after a crash among neighbours) gets an empty thread,
  * and one is kept free for it if there is none.
  */
 import { CAREFUL_AFTER_DEATHS } from '../model/respawn.ts'
@@ -130,15 +130,16 @@ export class Admission {
     return undefined
   }
 
+  /** The one with the fewest actors at work, then with the fewest at all, of those that have a place: so runs that compute spread evenly. */
   #leastLoaded(load: ReadonlyMap<number, Load>): number | undefined {
     let best: number | undefined
-    let least = 1
+    let [leastWorking, leastActors] = [Infinity, Infinity]
     for (const [threadId, { actors, working, places }] of load) {
-      const share = Math.max(actors / this.#actorsPerThread, working / places)
-      if (share < least && !this.#reserved.has(threadId)) {
-        least = share
-        best = threadId
-      }
+      if (actors >= this.#actorsPerThread || working >= places || this.#reserved.has(threadId)) continue
+      if (working > leastWorking || (working === leastWorking && actors >= leastActors)) continue
+      leastWorking = working
+      leastActors = actors
+      best = threadId
     }
     return best
   }
