@@ -35,8 +35,8 @@ export const job: Bench = {
 
 async function measure(setting: Setting, inFlight: number): Promise<{ readonly stepsPerSecond: number, readonly p50Ms: number }> {
   return withTroupe(setting, {}, async troupe => {
-    const workflows = setting.quick ? inFlight * 2 : Math.max(300, inFlight * 30)
-    await keepInFlight(troupe, inFlight, setting.quick ? inFlight : Math.max(100, inFlight * 4))
+    const workflows = setting.quick ? inFlight * 2 : Math.max(300, inFlight * 60)
+    await keepInFlight(troupe, inFlight, setting.quick ? inFlight : Math.max(200, inFlight * 30))
     const startedMs = performance.now()
     const took = await keepInFlight(troupe, inFlight, workflows)
     return { stepsPerSecond: workflows * STEPS / (performance.now() - startedMs) * 1000, p50Ms: median(took) }

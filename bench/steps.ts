@@ -15,7 +15,8 @@ const STEPS = 100
 /** Runs of a sample: at least so many, and where that is more, as many as have a place, twice over up to the most. */
 const FEWEST_RUNS = 32
 const MOST_RUNS = 512
-const WARM_UP_STEPS = 30
+/** As many as are counted, and more: threads are compiled in it. */
+const WARM_UP_STEPS = 150
 
 export const steps: Bench = {
   name: 'steps',

@@ -178,9 +178,11 @@ class World {
   #receive(run: Run, { topic, ms }: Op & { op: 'receive' }, resume: Resume): void {
     const kept = run.mailbox.get(topic)?.shift()
     if (kept !== undefined) return resume(kept)
-    run.receivers.set(topic, resume)
+    // One of its own: a later receive() of the same code goes on by the same function.
+    const receiver: Resume = value => { resume(value) }
+    run.receivers.set(topic, receiver)
     if (ms !== undefined) this.#at(ms, () => {
-      if (run.receivers.get(topic) !== resume) return
+      if (run.receivers.get(topic) !== receiver) return
       run.receivers.delete(topic)
       resume(undefined)
     })
