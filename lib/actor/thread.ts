@@ -2,6 +2,7 @@
  * A worker thread as its actors' home: the one port to the supervisor, batched by turn both ways, the queue of attempts that
  * are about to run, and the last words when the thread ends by its own code.
  */
+import { getHeapStatistics } from 'node:v8'
 import type { MessagePort } from 'node:worker_threads'
 import { decodeValue, encodeValue } from '../codec/value.ts'
 import { encodeError } from '../codec/error.ts'
@@ -150,8 +151,8 @@ export class ActorThread implements ActorHost {
   }
 
   #tellLoad(): void {
-    const { heapUsed, external } = process.memoryUsage()
-    this.#post({ type: 'thread-measured', heapBytes: heapUsed, bufferBytes: external })
+    const { used_heap_size: heapBytes, heap_size_limit: heapLimitBytes, external_memory: bufferBytes } = getHeapStatistics()
+    this.#post({ type: 'thread-measured', heapBytes, heapLimitBytes, bufferBytes })
   }
 
   #receive(message: Batch | ThreadOrder): void {

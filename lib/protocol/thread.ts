@@ -58,8 +58,8 @@ export type BootReport =
 export type ThreadMessage =
   /** From now on this number stands for a step's name in its flight recorder. */
   | { readonly type: 'step-named', readonly nameId: number, readonly name: string }
-  /** How large its heap is, and what it holds outside of it (ArrayBuffers and the like): now and then, and when it is asked. */
-  | { readonly type: 'thread-measured', readonly heapBytes: number, readonly bufferBytes: number }
+  /** How large its heap is and may be, and what it holds outside of it (ArrayBuffers and the like): now and then, and when it is asked. */
+  | { readonly type: 'thread-measured', readonly heapBytes: number, readonly heapLimitBytes: number, readonly bufferBytes: number }
   /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */
   | { readonly type: 'thread-dying', readonly key: RunKey | undefined, readonly incarnation: number, readonly index: number | undefined, readonly cause: string }
   | { readonly type: 'args-checked', readonly requestId: number, readonly args: Encoded }

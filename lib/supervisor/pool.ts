@@ -19,6 +19,7 @@ import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../protocol/flight-record
 import { writeOrder } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+import { resourceLimitsFor } from './heap-bound.ts'
 import { Pulse } from './pulse.ts'
 import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
@@ -29,12 +30,6 @@ const END_AGAIN_MS = 500
 const BOOT_AGAIN_MS = 1000
 /** Threads that may end while the pool is started: each is replaced. Then it is their modules that end them. */
 const MOST_BOOT_DEATHS = 3
-
-/**
- * Node 20's own. Newer versions of node have a larger one, and then a thread whose heap fills up quickly does not end alone: what is to
- * be moved out of the young generation finds no room, and that ends the process.
- */
-const YOUNG_GENERATION_MIB = 48
 
 export interface PoolOptions {
   readonly threads: number
@@ -122,10 +117,7 @@ export class ThreadPool {
       stricterFIFO: true,
       recordTiming: false,
       loadBalancer: (task, workers) => workers.find(worker => worker.id === threadOf(task)) ?? null,
-      resourceLimits: {
-        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
-        ...(options.threadHeapMiB !== undefined && { maxOldGenerationSizeMb: options.threadHeapMiB }),
-      },
+      resourceLimits: resourceLimitsFor(options.threadHeapMiB),
     })
     this.#piscina.on('error', () => {}) // a thread that ends while it has no task: heard by its own listeners below
   }
@@ -366,7 +358,7 @@ export class ThreadPool {
     const deliberate = thread.deliberate && !isCrash
     const culprit = lastWords?.key === undefined ? undefined : { key: lastWords.key, incarnation: lastWords.incarnation, index: lastWords.index }
     this.#listener.threadEnded(thread.threadId, {
-      problem: isCrash ? sentence.problem : describeEnd(thread, code), culprit, deliberate, sentence, actors: actors.size,
+      problem: isCrash ? sentence.problem : describeEnd(thread, code, this.#options.threadHeapMiB), culprit, deliberate, sentence, actors: actors.size,
     })
   }
 
@@ -390,9 +382,11 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function describeEnd(thread: Thread, code: number): string {
+function describeEnd(thread: Thread, code: number, threadHeapMiB: number | undefined): string {
   const { error, lastWords } = thread
-  if (error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') return 'ran out of memory'
+  if (error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return `ran out of memory${threadHeapMiB === undefined ? '' : `: its heap grew past the threadHeapMiB of ${threadHeapMiB}`}`
+  }
   if (lastWords !== undefined) return lastWords.cause
   if (error !== undefined) return `ended with ${error instanceof Error ? `${error.name}: ${error.message}` : inspect(error)}`
   return `exited with code ${code}`

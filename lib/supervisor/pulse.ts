@@ -42,7 +42,7 @@ export interface PulseParts {
 
 /** Newer versions of node have it: the thread is interrupted for it, also in the midst of JavaScript that does not yield. */
 interface Measurable {
-  getHeapStatistics?(): Promise<{ readonly external_memory?: number }>
+  getHeapStatistics?(): Promise<{ readonly used_heap_size: number, readonly heap_size_limit: number, readonly external_memory: number }>
 }
 
 export const MEASURES_FROM_OUTSIDE = 'getHeapStatistics' in Worker.prototype
@@ -52,7 +52,11 @@ export class Pulse {
   readonly #parts: PulseParts
   /** Somebody may have something to do in it from now on. */
   onStir: (() => void) | undefined
+  /** What it holds was measured anew. */
+  onMeasured: (() => void) | undefined
   heapBytes = 0
+  /** V8's own limit of its heap; before it was measured, the one that it was given. */
+  heapLimitBytes: number
   bufferBytes = 0
   /** How long it has given no sign of life; time in which nobody looked does not count. */
   silentMs = 0
@@ -62,10 +66,13 @@ export class Pulse {
   #seenWords = 0
   #seenIdle = 0
   #isAsked = false
+  #isMeasured = true
   #endAgainMs = 0
 
   constructor(parts: PulseParts) {
     this.#parts = parts
+    const { maxOldGenerationSizeMb = Infinity, maxYoungGenerationSizeMb = 0 } = parts.worker.resourceLimits ?? {}
+    this.heapLimitBytes = (maxOldGenerationSizeMb + maxYoungGenerationSizeMb) * 2 ** 20
   }
 
   get threadId(): number {
@@ -96,9 +103,8 @@ export class Pulse {
   }
 
   measured(message: ThreadMessage & { readonly type: 'thread-measured' }): void {
-    this.heapBytes = message.heapBytes
-    this.bufferBytes = message.bufferBytes
     this.#isAsked = false
+    this.#measured(message.heapBytes, message.heapLimitBytes, message.bufferBytes)
   }
 
   stir(): void {
@@ -140,9 +146,21 @@ export class Pulse {
     return this.silentMs > 0
   }
 
-  /** Measures what it holds outside its heap while it does not answer. */
+  /** Measures what it holds, whether it answers or not. */
   measureFromOutside(): void {
+    if (!this.#isMeasured) return // the last time is still to come: it is in native code
     const worker: Measurable = this.#parts.worker
-    worker.getHeapStatistics?.().then(({ external_memory: bytes }) => { if (bytes !== undefined) this.bufferBytes = bytes }, () => {})
+    this.#isMeasured = false
+    worker.getHeapStatistics?.().then(({ used_heap_size: heap, heap_size_limit: limit, external_memory: buffers }) => {
+      this.#isMeasured = true
+      this.#measured(heap, limit, buffers)
+    }, () => {}) // it has ended
+  }
+
+  #measured(heapBytes: number, heapLimitBytes: number, bufferBytes: number): void {
+    this.heapBytes = heapBytes
+    this.heapLimitBytes = heapLimitBytes
+    this.bufferBytes = bufferBytes
+    this.onMeasured?.()
   }
 }

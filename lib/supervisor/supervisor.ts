@@ -12,6 +12,7 @@ import type { QueuePlace, Store } from '../store/contract.ts'
 import { monotonicMs } from '../system.ts'
 import { Commits, LONGEST_RETRY_MS } from './commits.ts'
 import { countByStatus, Door } from './door.ts'
+import { defaultHeapMiB } from './heap-bound.ts'
 import { Places } from './places.ts'
 import { ThreadPool } from './pool.ts'
 import type { Pool, PoolListener, PoolOptions } from './pool.ts'
@@ -95,6 +96,7 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions, deps: SupervisorDependencies, store: Store) {
     const { clock } = deps
+    const threadHeapMiB = options.threadHeapMiB ?? defaultHeapMiB()
     this.#deps = deps
     this.#store = store
     const runs = new Runs(store, () => { this.#parts.commits.schedule() })
@@ -120,7 +122,7 @@ export class Supervisor {
         ...(deps.probe?.time && { time: deps.probe.time }),
         // What a test breaks is to break at the same place each time.
         ...(deps.probe?.crashesAt && { tellsEveryStart: true }),
-        ...(options.threadHeapMiB !== undefined && { threadHeapMiB: options.threadHeapMiB }),
+        threadHeapMiB,
       }, {
         facts: (threadId, facts) => { timed(() => { this.#shell.facts(threadId, facts) }) },
         threadReady: (_, pulse) => {
@@ -146,7 +148,7 @@ export class Supervisor {
       changed: state => { this.#door.changed(state) },
       log: (level, fields, message) => { this.#log(level, fields, message) },
     }
-    this.#watch = new Watch({ ...this.#parts, threadBuffersMiB: options.threadBuffersMiB ?? Infinity })
+    this.#watch = new Watch({ ...this.#parts, threadHeapMiB, threadBuffersMiB: options.threadBuffersMiB ?? Infinity })
     this.#shell = new Shell(this.#parts)
     this.#door = new Door(this.#shell, this.#parts, message => { deps.emit(message) }, () => this.#stats())
     deps.probe?.watch?.(this.#parts)

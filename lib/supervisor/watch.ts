@@ -6,6 +6,7 @@
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import { anonymousBytes, monotonicMs } from '../system.ts'
+import { mostHeapBytes, nextLookMs } from './heap-bound.ts'
 import type { Pool } from './pool.ts'
 import { MEASURES_FROM_OUTSIDE } from './pulse.ts'
 import type { Pulse, Sentence } from './pulse.ts'
@@ -29,7 +30,8 @@ export interface WatchParts {
   readonly runs: Runs
   readonly pool: Pick<Pool, 'endThread'>
   readonly clock: Clock
-  /** What each thread may hold outside its heap. */
+  /** What each thread may hold in its heap, and outside of it. */
+  readonly threadHeapMiB: number
   readonly threadBuffersMiB: number
   log(level: 'info' | 'warn', fields: object, message: string): void
 }
@@ -65,6 +67,7 @@ export class Watch {
   readonly #watched = new Map<number, Watched>()
   readonly #namedAtMs = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
+  #plannedMs = 0
   #lookedMs = 0
   #processBytes: number | undefined
   #stopped = false
@@ -75,6 +78,7 @@ export class Watch {
 
   add(pulse: Pulse): void {
     pulse.onStir = () => { this.#wake() }
+    pulse.onMeasured = () => { this.#measured(pulse) }
     this.#watched.set(pulse.threadId, { pulse, silence: undefined, endingNamed: false })
   }
 
@@ -96,17 +100,20 @@ export class Watch {
     if (this.#timer !== undefined || this.#stopped) return
     this.#lookedMs = monotonicMs()
     this.#processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
-    this.#lookIn(LOOK_EVERY_MS)
+    this.#lookIn(Math.min(LOOK_EVERY_MS, ...[...this.#watched.values()].map(({ pulse }) => nextLookMs(this.#roomBytes(pulse)))))
   }
 
   #lookIn(delayMs: number): void {
-    this.#timer = setTimeout(() => { this.#look(delayMs) }, delayMs).unref()
+    clearTimeout(this.#timer)
+    this.#plannedMs = delayMs
+    this.#timer = setTimeout(() => { this.#look() }, Math.max(0, delayMs - (monotonicMs() - this.#lookedMs))).unref()
   }
 
-  #look(plannedMs: number): void {
+  #look(): void {
+    this.#timer = undefined
     const nowMs = monotonicMs()
     // While this thread itself stood still it heard nothing: that is nobody else's silence.
-    const passedMs = Math.min(nowMs - this.#lookedMs, 2 * plannedMs)
+    const passedMs = Math.min(nowMs - this.#lookedMs, 2 * this.#plannedMs)
     this.#lookedMs = nowMs
     const processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
     const silent: Watched[] = []
@@ -120,10 +127,9 @@ export class Watch {
         this.#lookAtEnding(watched, pulse.endingMs)
       } else if (this.#lookAtSilence(watched, passedMs)) silent.push(watched)
     }
-    this.#lookAtMemory(silent, processBytes)
+    const soonMs = this.#lookAtMemory(silent, processBytes)
     this.#processBytes = processBytes
-    this.#timer = undefined
-    if (isNeeded && !this.#stopped) this.#lookIn(silent.length > 0 ? LOOK_CLOSELY_MS : LOOK_EVERY_MS)
+    if (isNeeded && !this.#stopped) this.#lookIn(Math.min(soonMs, silent.length > 0 ? LOOK_CLOSELY_MS : LOOK_EVERY_MS))
   }
 
   #isAnybodyAtWork(): boolean {
@@ -229,31 +235,59 @@ export class Watch {
 
   // ---- memory ------------------------------------------------------------------------------------------------------
 
-  #lookAtMemory(silent: readonly Watched[], processBytes: number | undefined): void {
-    const bound = this.#parts.threadBuffersMiB * MIB
-    for (const { pulse } of this.#watched.values()) {
+  /** When it must look again at the latest. */
+  #lookAtMemory(silent: readonly Watched[], processBytes: number | undefined): number {
+    let soonMs = Infinity
+    for (const { pulse, silence } of this.#watched.values()) {
       if (pulse.endingMs !== undefined || pulse.actors === 0) continue
-      if (pulse.bufferBytes > bound) this.#endHoarder(pulse, pulse.bufferBytes, () => true)
+      if (MEASURES_FROM_OUTSIDE) pulse.measureFromOutside()
+      const since = silence?.processBytes ?? this.#processBytes
+      const grownBy = processBytes === undefined || since === undefined ? 0 : Math.max(0, processBytes - since)
+      soonMs = Math.min(soonMs, nextLookMs(this.#roomBytes(pulse) - grownBy))
     }
-    if (MEASURES_FROM_OUTSIDE) for (const { pulse } of silent) pulse.measureFromOutside()
-    if (processBytes === undefined) return
+    if (processBytes === undefined) return soonMs
     // The one that fell silent last first: what the process grew by since is the least.
     for (const { pulse, silence } of silent.filter(({ pulse }) => pulse.endingMs === undefined).sort((a, b) => a.pulse.silentMs - b.pulse.silentMs)) {
       const before = silence?.processBytes
-      if (before === undefined || pulse.bufferBytes + processBytes - before <= bound) continue
-      if (!pulse.isSilentIndeed()) continue
+      if (before === undefined) continue
       // What the process has more may be another's: it was this thread's if it goes with it.
       const grownBy = processBytes - before
-      this.#endHoarder(pulse, pulse.bufferBytes + grownBy, () => (anonymousBytes() ?? 0) < processBytes - grownBy / 2)
-      return
+      const isCrash = (): boolean => (anonymousBytes() ?? 0) < processBytes - grownBy / 2
+      const isHoarder = pulse.bufferBytes + grownBy > this.#parts.threadBuffersMiB * MIB
+      if (!isHoarder && grownBy <= this.#roomBytes(pulse) || !pulse.isSilentIndeed()) continue
+      if (isHoarder) this.#endHoarder(pulse, pulse.bufferBytes + grownBy, isCrash)
+      else this.#endHeap(pulse, `by what this process grew by since it answered, its heap holds about ${inMiB(pulse.heapBytes + grownBy)}`, isCrash)
+      break
     }
+    return soonMs
+  }
+
+  /** It said itself what it holds, or was asked from outside. */
+  #measured(pulse: Pulse): void {
+    if (pulse.endingMs !== undefined || pulse.actors === 0) return
+    const roomBytes = this.#roomBytes(pulse)
+    if (pulse.bufferBytes > this.#parts.threadBuffersMiB * MIB) this.#endHoarder(pulse, pulse.bufferBytes, () => true)
+    else if (roomBytes < 0) this.#endHeap(pulse, `its heap held about ${inMiB(pulse.heapBytes)}`, () => true)
+    else if (this.#timer !== undefined && nextLookMs(roomBytes) < this.#plannedMs) this.#lookIn(nextLookMs(roomBytes))
+  }
+
+  /** What its heap may still grow by. */
+  #roomBytes({ heapBytes, heapLimitBytes }: Pulse): number {
+    return mostHeapBytes(this.#parts.threadHeapMiB, heapLimitBytes) - heapBytes
+  }
+
+  #endHeap(pulse: Pulse, held: string, isCrash: () => boolean): void {
+    this.#endFull(pulse, pulse.heapBytes, `ran out of memory: ${held}, which is past the threadHeapMiB of ${this.#parts.threadHeapMiB}, and it was ended`, isCrash)
   }
 
   #endHoarder(pulse: Pulse, bytes: number, isCrash: () => boolean): void {
+    this.#endFull(pulse, bytes,
+      `held about ${inMiB(bytes)} outside its heap (ArrayBuffers and the like), more than the threadBuffersMiB of ${this.#parts.threadBuffersMiB}, and was ended`, isCrash)
+  }
+
+  #endFull(pulse: Pulse, bytes: number, problem: string, isCrash: () => boolean): void {
     const { threadId } = pulse
-    const { threadBuffersMiB } = this.#parts
     const there = this.#on(threadId)
-    const problem = `held about ${Math.round(bytes / MIB)} MiB outside its heap (ArrayBuffers and the like), more than the threadBuffersMiB of ${threadBuffersMiB}, and was ended`
     this.#parts.log('warn', { event: 'thread-ended-by-supervisor', threadId, bytes, runIds: there.slice(0, 10).map(({ meta }) => meta.id) },
       `Thread ${threadId} ${problem}: ${describeHolder(pulse.holder, there).words}.`)
     this.#end(pulse, { problem, isCrash, suspects: new Set(there.map(({ meta }) => meta.key)) })
@@ -270,4 +304,8 @@ export class Watch {
 
 function isUnderWay({ state, incarnation, index, attempt }: TimedAttempt): boolean {
   return state.life.type === 'live' && state.progress.incarnation === incarnation && state.running.get(index)?.attempt === attempt
+}
+
+function inMiB(bytes: number): string {
+  return `${Math.round(bytes / MIB)} MiB`
 }
