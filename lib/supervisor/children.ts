@@ -61,8 +61,8 @@ export class Children {
       const needsCheck = this.#parts.starts.existing(request) === undefined && this.#parts.starts.workflow(request.workflow).checksArgs
       if (!needsCheck) return this.#startNow(parent, call, request)
       const { incarnation } = parent.progress
-      // Meanwhile the actor may have died; its next life asks again, and must not be answered twice.
-      const isHeard = (): boolean => parent.progress.incarnation === incarnation && parent.life.type === 'live'
+      // Meanwhile the actor may have died; its next life asks again, and must not be answered twice. One that is being ended starts no more.
+      const isHeard = (): boolean => parent.life.type === 'live' && parent.progress.incarnation === incarnation && parent.progress.ending === undefined
       this.checkArgs(request, args => {
         if (isHeard()) orRefuse(() => { this.#startNow(parent, call, { ...request, args }) })
       }, error => {

@@ -133,7 +133,8 @@ export class Door {
       case 'count-runs':
         return whenSettled(() => { this.#count(request.query, undefined, 0, reply, refuse) })
       case 'cancel-run':
-        return this.#cancel([this.#find(request.id)], request.graceMs, request.children, () => { reply(undefined) })
+        this.#cancel(this.#find(request.id).meta.key, request.graceMs, request.children)
+        return settled(() => undefined)
       case 'resume-run':
         this.#resume(this.#find(request.id))
         return settled(() => undefined)
@@ -340,33 +341,27 @@ export class Door {
   // ---- control ---------------------------------------------------------------------------------------------------
 
   /**
-   * Cancels runs, with `children` all of their families in one commit, so that nobody goes on because of another's end. What a parent
-   * started meanwhile, which the store did not show yet, follows in the next: a parent that is ending starts no more.
+   * Cancels a run, with `children` all of its family in one commit, so that nobody goes on because of another's end. Afterwards nobody
+   * can be missing: a parent that is ending starts no more.
    */
-  #cancel(states: readonly RunState[], graceMs: number, children: boolean, done: () => void, known = new Set<RunState>()): void {
-    const family = new Set(states)
-    // A set that grows while it is gone through: children, then theirs.
-    if (children) for (const { meta } of family) for (const child of this.#childrenOf(meta.key)) if (!known.has(child)) family.add(child)
-    for (const state of family) {
-      known.add(state)
-      this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
+  #cancel(run: RunKey, graceMs: number, children: boolean): void {
+    const { runs } = this.#parts
+    const family = new Set([run])
+    // A set that grows while it is gone through: children, then theirs. Keys alone: a family may be large, and most of it finished.
+    if (children) for (const key of family) for (const child of this.#childrenOf(key)) family.add(child)
+    for (const key of family) {
+      const state = runs.unfinished(key)
+      if (state !== undefined) this.#shell.hear(state, { type: 'end-requested', reason: 'cancelled', graceMs })
     }
-    this.#parts.commits.afterCommit(() => {
-      const late = children ? [...known].flatMap(({ meta }) => this.#childrenOf(meta.key)).filter(child => !known.has(child)) : []
-      if (late.length === 0) done()
-      else this.#cancel(late, graceMs, true, done, known)
-    })
   }
 
-  #childrenOf(key: RunKey): RunState[] {
-    const children: RunState[] = []
+  /** Also those that were started in this turn, which the store does not show yet. */
+  *#childrenOf(parent: RunKey): Iterable<RunKey> {
+    yield* this.#parts.runs.startedBy(parent)
     for (let after: RunKey | undefined; ;) {
-      const page = this.#parts.store.children(key, after, CHILDREN_PAGE)
-      for (const child of page) {
-        const state = this.#parts.runs.get(child)
-        if (state !== undefined) children.push(state)
-      }
-      if (page.length < CHILDREN_PAGE) return children
+      const page = this.#parts.store.children(parent, after, CHILDREN_PAGE)
+      yield* page
+      if (page.length < CHILDREN_PAGE) return
       after = page.at(-1)
     }
   }

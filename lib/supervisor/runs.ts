@@ -21,6 +21,7 @@ export class Runs {
   /** Ids and deduplication ids of runs that were started and are not durable yet. */
   readonly #startedIds = new Map<string, RunKey>()
   readonly #startedDuplicates = new Map<string, RunKey>()
+  readonly #startedChildren = new Map<RunKey, RunKey[]>()
   readonly #touched = new Set<RunState>()
   /** Those that stay for their mail's sake, the longest untouched first, with the bytes of it. */
   readonly #withMail = new Map<RunState, number>()
@@ -59,27 +60,47 @@ export class Runs {
   }
 
   findDuplicate(queue: string | undefined, deduplicationId: string): RunState | undefined {
-    return this.#unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)) ?? this.#store.findDuplicate(queue, deduplicationId))
+    return this.unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)) ?? this.#store.findDuplicate(queue, deduplicationId))
   }
 
   /** The same among those that are not durable yet; the store is not asked. */
   findStarted(id: string, queue: string | undefined, deduplicationId: string | undefined): RunState | undefined {
     const byId = this.#startedIds.get(id)
     if (byId !== undefined) return this.get(byId)
-    return deduplicationId === undefined ? undefined : this.#unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)))
+    return deduplicationId === undefined ? undefined : this.unfinished(this.#startedDuplicates.get(duplicateKey(queue, deduplicationId)))
   }
 
-  /** The store knows a run as unfinished until the commit that finishes it. */
-  #unfinished(key: RunKey | undefined): RunState | undefined {
-    const state = key === undefined ? undefined : this.get(key)
-    return state === undefined || isFinished(state.progress.status) ? undefined : state
+  /** Children that were started and are not durable yet. */
+  startedBy(parent: RunKey): readonly RunKey[] {
+    return this.#startedChildren.get(parent) ?? []
+  }
+
+  /**
+   * The run, unless it is finished: the store knows it as unfinished until the commit that finishes it. One that has finished and was read from the
+   * store for this question alone is let go at once, because of a family nearly all may be like that.
+   */
+  unfinished(key: RunKey | undefined): RunState | undefined {
+    if (key === undefined) return undefined
+    const wasLoaded = this.#states.has(key)
+    const state = this.get(key)
+    if (state === undefined || !isFinished(state.progress.status)) return state
+    if (!wasLoaded) {
+      this.#letGo(state)
+      this.#touched.delete(state)
+    }
+    return undefined
   }
 
   add(state: RunState): void {
-    const { key, id, queue, deduplicationId } = state.meta
+    const { key, id, queue, deduplicationId, parent } = state.meta
     this.#states.set(key, state)
     this.#startedIds.set(id, key)
     if (deduplicationId !== undefined) this.#startedDuplicates.set(duplicateKey(queue, deduplicationId), key)
+    if (parent !== undefined) {
+      const siblings = this.#startedChildren.get(parent.key)
+      if (siblings === undefined) this.#startedChildren.set(parent.key, [key])
+      else siblings.push(key)
+    }
     this.#touched.add(state)
   }
 
@@ -103,6 +124,7 @@ export class Runs {
     this.#deleted.clear()
     this.#startedIds.clear()
     this.#startedDuplicates.clear()
+    this.#startedChildren.clear()
     for (const state of this.#touched) {
       const keep = state.life.type === 'live' || (state.life.type === 'queued' && this.#states.size < MOST_QUEUED_IN_MEMORY)
       this.#forgetMail(state)
