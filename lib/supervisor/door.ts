@@ -6,7 +6,7 @@ import { TroupeClosedError, UnknownRunError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
 import { isFinished, RUN_STATUSES } from '../model/run.ts'
 import type { RunKey, RunStatus } from '../model/run.ts'
-import type { HostReplies, HostRequest, ScheduleRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
+import type { HostReplies, HostRequest, StartRequest, StepsPage, SupervisorMessage, SupervisorStats } from '../protocol/host.ts'
 import type { ListedRun, RunMeta, RunProgress, RunQuery } from '../store/contract.ts'
 import { carefulness } from './admission.ts'
 import { Followers } from './followers.ts'
@@ -194,7 +194,7 @@ export class Door {
       case 'list-queues':
         return settled(() => queues.list())
       case 'set-schedule':
-        return this.#setSchedule(request.schedule, settled, refuse)
+        return this.#shell.schedules.setChecked(request.schedule, () => { settled(() => undefined) }, refuse)
       case 'remove-schedule':
         this.#shell.schedules.remove(request.name)
         return settled(() => undefined)
@@ -217,16 +217,6 @@ export class Door {
     const state = this.#parts.runs.find(id)
     if (state === undefined) throw new UnknownRunError({ runId: id })
     return state
-  }
-
-  #setSchedule(schedule: ScheduleRequest, settled: (read: () => undefined) => void, refuse: (error: unknown) => void): void {
-    const set = (args: Encoded): void => {
-      this.#shell.schedules.set({ ...schedule, args })
-      settled(() => undefined)
-    }
-    if (!this.#parts.starts.workflow(schedule.workflow).checksArgs) return set(schedule.args)
-    const { name, workflow, args } = schedule
-    this.#shell.children.checkArgs({ id: name, workflow, args }, set, error => { refuse(new EncodedRefusal(error)) })
   }
 
   // ---- starts ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ const LINGER_MS = 5000
 export class Lingering {
   readonly #shell: Shell
   readonly #parts: ShellParts
-  readonly #waiting = new Set<RunKey>()
+  /** With what takes back the end of its patience: a later wait has its own. */
+  readonly #waiting = new Map<RunKey, () => void>()
 
   constructor(shell: Shell, parts: ShellParts) {
     this.#shell = shell
@@ -22,13 +23,15 @@ export class Lingering {
 
   await({ meta: { key, id } }: RunState): void {
     if (this.#waiting.has(key)) return
-    this.#waiting.add(key)
-    // By then the word that it is over may have come, and wait to be heard.
-    this.#shell.alarms.later(LINGER_MS, () => { this.#parts.clock.soon(() => { this.#endThreadOf(key, id) }) })
+    const takeBack = this.#shell.alarms.later(LINGER_MS, () => {
+      // By now the word that it is over may have come, and wait to be heard.
+      this.#parts.clock.soon(() => { if (this.#waiting.get(key) === takeBack) this.#endThreadOf(key, id) })
+    })
+    this.#waiting.set(key, takeBack)
   }
 
   #endThreadOf(key: RunKey, id: string): void {
-    const threadId = this.#waiting.has(key) ? this.#parts.pool.threadOf(key) : undefined
+    const threadId = this.#parts.pool.threadOf(key)
     if (threadId === undefined) return
     this.#parts.log('warn', { event: 'thread-ended-by-supervisor', runId: id, threadId },
       `A step of an earlier life of run "${id}" goes on and holds up the next; its thread is ended, and its neighbours go on from their last checkpoints.`)
@@ -37,7 +40,9 @@ export class Lingering {
 
   /** The task of this run is over: if it waited for that, it stands in line again. */
   lineUp(key: RunKey): void {
-    if (!this.#waiting.has(key) || this.#parts.pool.threadOf(key) !== undefined) return
+    const takeBack = this.#waiting.get(key)
+    if (takeBack === undefined || this.#parts.pool.threadOf(key) !== undefined) return
+    takeBack()
     this.#waiting.delete(key)
     const state = this.#parts.runs.get(key)
     if (state?.life.type === 'queued') this.#shell.admission.push(queuedRun(state))
@@ -45,6 +50,6 @@ export class Lingering {
 
   /** A thread has ended, and with it all that went on in it. */
   lineUpAll(): void {
-    for (const key of this.#waiting) this.lineUp(key)
+    for (const key of this.#waiting.keys()) this.lineUp(key)
   }
 }

@@ -3,6 +3,7 @@ import type { Encoded } from '../codec/encoded.ts'
 import { lastCronAtMs, nextCronAtMs } from '../cron.ts'
 import type { ScheduleReport, ScheduleRequest } from '../protocol/host.ts'
 import type { Change } from '../store/contract.ts'
+import { EncodedRefusal } from './refusal.ts'
 import type { Shell, ShellParts } from './shell.ts'
 
 /** Occurrences started in one turn, where many are caught up with. */
@@ -18,6 +19,8 @@ export class Schedules {
   readonly #shell: Shell
   readonly #parts: ShellParts
   readonly #schedules = new Map<string, Schedule>()
+  /** By name what was set last, while its arguments are looked at. */
+  readonly #checked = new Map<string, ScheduleRequest>()
   #alarm: { readonly atMs: number, readonly cancel: () => void } | undefined
 
   constructor(shell: Shell, parts: ShellParts) {
@@ -36,8 +39,31 @@ export class Schedules {
     this.#setAlarm()
   }
 
+  /**
+   * Sets it once its arguments are known to be right. Set again or removed meanwhile, it stays as that left it.
+   * @throws UnknownWorkflowError
+   */
+  setChecked(request: ScheduleRequest, done: () => void, refused: (error: unknown) => void): void {
+    const { name, workflow, args } = request
+    const { checksArgs } = this.#parts.starts.workflow(workflow)
+    this.#checked.delete(name)
+    if (!checksArgs) {
+      this.#set(request)
+      return done()
+    }
+    this.#checked.set(name, request)
+    const isLast = (): boolean => this.#checked.get(name) === request && this.#checked.delete(name)
+    this.#shell.children.checkArgs({ id: name, workflow, args }, taken => {
+      if (isLast()) this.#set({ ...request, args: taken })
+      done()
+    }, error => {
+      isLast()
+      refused(new EncodedRefusal(error))
+    })
+  }
+
   /** An interval that is set again unchanged keeps its rhythm. */
-  set(request: ScheduleRequest): void {
+  #set(request: ScheduleRequest): void {
     const known = this.#schedules.get(request.name)
     const keeps = known !== undefined && known.request.everyMs !== undefined && known.request.everyMs === request.everyMs
     const nowMs = this.#parts.clock.nowMs()
@@ -48,6 +74,7 @@ export class Schedules {
   }
 
   remove(name: string): void {
+    this.#checked.delete(name)
     if (!this.#schedules.delete(name)) return
     this.#parts.commits.add([{ type: 'setting-removed', kind: 'schedule', name }])
     this.#setAlarm()

@@ -22,18 +22,25 @@ export class Upkeep {
 
   /** Deletes finished runs that have no parent left, their finished children with them, a page a turn. Resolves with how many. */
   async prune(finishedBeforeMs: number, statuses: readonly FinishedStatus[]): Promise<number> {
+    const { commits } = this.#parts
     let deleted = 0
     for (let after: string | undefined; ;) {
+      // A deletion stands alone: what was decided about a run before is in the store first (it may be at work again, or have got a message).
+      while (commits.stats.waiting > 0) if (commits.isRefused || !commits.commit()) await this.#settled()
       const page = this.#parts.store.listRuns({ statuses, order: 'oldest-first' }, { limit: PRUNE_PAGE, values: false, ...(after !== undefined && { after }) })
       for (const run of page.runs) deleted += this.#pruneOne(run, finishedBeforeMs)
       // At once: an id that is free again must be free in the store, too, before a run is started under it.
-      this.#parts.commits.commit()
+      commits.commit()
       if (page.next === undefined) break
       after = page.next
       await new Promise<void>(resolve => { this.#parts.clock.soon(resolve) })
     }
-    await new Promise<void>(resolve => { this.#parts.commits.afterCommit(resolve) })
+    await this.#settled()
     return deleted
+  }
+
+  #settled(): Promise<void> {
+    return new Promise(resolve => { this.#parts.commits.afterCommit(resolve) })
   }
 
   #pruneOne({ meta, progress }: ListedRun, finishedBeforeMs: number): number {

@@ -171,3 +171,20 @@ t.test('while many are deleted the host is answered', async t => {
   t.same(order, ['stats', 'some are left', 'pruned 1000'])
   t.equal(await troupe.count(), 0)
 })
+
+t.test('what is asked of a finished run in the turn in which it is deleted goes ahead of that', async t => {
+  const logger = recordingLogger()
+  const troupe = await openTroupe(t, { workflows, logger })
+  const run = await grow(troupe, { id: 'run', waits: true })
+  await isWaiting(run)
+  await run.cancel()
+  await rejection(run.result())
+  const again = [run.resume(), run.cancel()]
+  t.same(await troupe.prune({ finishedBefore: new Date() }), { runs: 0 }, 'it has finished a second time since')
+  await Promise.all(again)
+  t.equal((await run.info()).status, 'cancelled')
+  const [, pruned] = await Promise.all([run.send('never read', { idempotencyKey: 'key' }), troupe.prune({ finishedBefore: LATER })])
+  t.same(pruned, { runs: 1 })
+  t.same(await idsOf(troupe), [])
+  t.same(logger.lines.filter(({ level }) => level === 'error'), [])
+})

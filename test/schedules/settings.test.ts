@@ -1,8 +1,13 @@
 /** Schedules as they are set, changed, listed and removed; and what an occurrence does when it meets others. Time is turned by hand. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { InvalidOptionError, UnknownWorkflowError } from 'troupe'
 import { gated, tick } from '../fixtures/queues/work.ts'
-import { listAll, rejection, until } from '../harness.ts'
+import { guarded } from '../fixtures/operations/guarded.ts'
+import type { Files } from '../fixtures/operations/guarded.ts'
+import { readTrace } from '../fixtures/trace.ts'
+import { listAll, openTroupe, rejection, until } from '../harness.ts'
 import { STORES, World } from '../queues/world.ts'
 import { occurrences } from './occurrences.ts'
 
@@ -137,4 +142,19 @@ t.test("an occurrence that came while no host ran is skipped with missed: 'skip'
   world.clock.turn(99_999)
   t.same(await occurrences(troupe, 1), [`s@${time(200)}`])
   t.same(await after(300.5, 1), [`s@${time(200)}`])
+})
+
+t.test('a schedule whose arguments take long to check does not undo what was asked of it later', async t => {
+  const folder = t.testdir({})
+  const files: Files = { trace: join(folder, 'trace'), checked: join(folder, 'checked'), end: join(folder, 'end') }
+  const workflows = ['guarded', 'script'].map(name => new URL(`../fixtures/operations/${name}.js`, import.meta.url))
+  const troupe = await openTroupe(t, { workflows, store: join(folder, 'store') })
+  const set = ['kept', 'removed', 'changed'].map(name => troupe.setSchedule(name, guarded, [files], { everySeconds: 60 }))
+  await until('all are being checked', () => readTrace(files.trace).length === 3)
+  await troupe.removeSchedule('removed')
+  await troupe.setSchedule('changed', 'script', [], { everySeconds: 90 })
+  writeFileSync(files.checked, '')
+  await Promise.all(set)
+  t.match(await troupe.listSchedules(), [{ name: 'changed', workflow: 'script', everySeconds: 90 }, { name: 'kept', workflow: 'guarded', everySeconds: 60 }])
+  t.equal((await troupe.listSchedules()).length, 2)
 })

@@ -28,6 +28,15 @@ export function timerName({ key, slot, dueAtMs }: TimerRow): string {
   return `${key} ${slot} ${dueAtMs}`
 }
 
+/** What is decided is decided about the state that is in memory, never about one that was let go, or that another has taken the place of. */
+export function watchStates({ runs }: ShellParts, wrong: (problem: string) => void): void {
+  const touch = runs.touch.bind(runs)
+  runs.touch = state => {
+    if (runs.loaded(state.meta.key) !== state) wrong(`something was decided about run ${state.meta.id} (${state.meta.key}, ${state.progress.status}) by a state of it that is not in memory any more (I6)`)
+    touch(state)
+  }
+}
+
 /** After every step: a run has one actor at most, and its threads no more than they may. */
 export function livingProblems({ parts, pool }: Memory): string[] {
   const problems: string[] = []

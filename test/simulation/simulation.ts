@@ -19,7 +19,7 @@ import type { Fault } from '../store/faulty-store.ts'
 import { finalProblems } from './final-checks.ts'
 import { QUEUE_BOUNDS, SimulatedHost } from './host.ts'
 import { Ledger } from './ledger.ts'
-import { livingProblems, settledProblems, stillProblems, timerName } from './memory-checks.ts'
+import { livingProblems, settledProblems, stillProblems, timerName, watchStates } from './memory-checks.ts'
 import type { Memory } from './memory-checks.ts'
 import { SimulatedPool } from './pool.ts'
 import { Schedule } from './schedule.ts'
@@ -222,6 +222,7 @@ export class Simulation {
 
   #watch(opened: Process, parts: ShellParts): void {
     opened.parts = parts
+    watchStates(parts, problem => { this.wrong(problem) })
     const { timers } = parts
     const arm = timers.arm.bind(timers)
     timers.arm = row => {
