@@ -153,6 +153,7 @@ function takeCommitLog(folder: string, root: RootDatabase, tables: Tables, schem
     pending.write(byNumber)
     state.write(byNumber)
   })
+  room.written()
   return next
 }
 

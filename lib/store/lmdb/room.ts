@@ -31,6 +31,8 @@ const MOST_AHEAD = 8 * MIB
 const ZEROS = Buffer.alloc(MIB)
 /** LMDB makes a map for twice the pages that it needs, rounded up to this. */
 const MAP_STEP = 256 * KIB
+/** Addresses are asked for in multiples of this, so that not every commit asks. */
+const ASKED_STEP = 8 * MIB
 /** Of the address space, left to all else. */
 const SPARE_ADDRESSES = 32 * MIB
 /** How long it is believed that there are as many addresses as there were. */
@@ -70,9 +72,9 @@ export class Room {
   /** So many bytes could be mapped when that was last asked, and when that was. */
   #mappable = 0
   #askedMs = -Infinity
-  /** The most that commits may have taken since that was looked at. */
-  #taken = 0
-  #probedMs = -Infinity
+  /** LMDB has written since that was looked at. */
+  #isOld = false
+  #provenMs = -Infinity
   /** Bytes of the file; it may be longer. */
   #size: number
 
@@ -98,30 +100,31 @@ export class Room {
   }
 
   /**
-   * To be called before a commit.
+   * To be called before anything is promised that LMDB is to write, with all that it has not written yet.
    * @throws StoreUnavailableError there is no room now. Anything else that is thrown is a disk that fails.
    */
   ensure(needs: RoomFor): void {
+    if (this.#isOld) this.#look()
     const needed = mostBytesOf(needs, this.#end)
-    this.#probe()
-    let most = this.#end + this.#taken + needed
-    if (most >= this.#mapped || most > this.#size) {
-      this.#look()
-      most = this.#end + needed
-      this.#ensureMap(most)
-      if (most > this.#size) this.#grow(needed)
-    }
-    this.#taken += needed
+    const most = this.#end + needed
+    if (most >= this.#mapped) this.#ensureMap(most)
+    if (most > this.#size) this.#grow(needed)
   }
 
-  /** A file system that was shut down, or made read-only over an error, fails every write: even one of nothing, or else a read. */
-  #probe(): void {
-    const now = monotonicMs()
-    if (now - this.#probedMs > TRUSTED_MS) {
-      writeSync(this.#descriptor, ZEROS, 0, 0, 0)
-      this.#look()
-    }
-    this.#probedMs = now
+  /**
+   * To be called before LMDB writes: a file system that was shut down, or made read-only over an error, fails every write, even one of
+   * nothing, or else a read.
+   */
+  probe(): void {
+    if (monotonicMs() - this.#provenMs <= TRUSTED_MS) return
+    writeSync(this.#descriptor, ZEROS, 0, 0, 0)
+    this.#look()
+  }
+
+  /** LMDB has written, and nothing failed. */
+  written(): void {
+    this.#isOld = true
+    this.#provenMs = monotonicMs()
   }
 
   close(): void {
@@ -135,7 +138,7 @@ export class Room {
     page.base = page.u64(this.#pageSize + AT.transaction) > page.u64(AT.transaction) ? this.#pageSize : 0
     this.#end = (page.u64(AT.lastPage) + 1) * this.#pageSize
     page.base = 0
-    this.#taken = 0
+    this.#isOld = false
   }
 
   /** Only behind the file's end, where nothing can be that LMDB knows of. */
@@ -159,8 +162,7 @@ export class Room {
   }
 
   #ensureMap(most: number): void {
-    if (most < this.#mapped) return
-    const larger = 2 * most + MAP_STEP
+    const larger = Math.ceil((2 * most + MAP_STEP) / ASKED_STEP) * ASKED_STEP
     if (larger <= this.#mappable && monotonicMs() - this.#askedMs < BELIEVED_MS) return
     this.#mapped = this.#mapSize()
     if (most >= this.#mapped) this.#checkMap(larger)

@@ -300,11 +300,16 @@ export class LmdbStore implements Store {
 
   /** Writes what is pending, then these rows, in one transaction. `logged`: whether commits may go to the log after it. */
   #writeToLmdb(batch: WriteBatch, logged: boolean): void {
-    const { root, log } = this.#parts
+    const { root, log, room } = this.#parts
     const schema = logged && log !== undefined ? SCHEMA.logged : SCHEMA.whole
     const base = { ...this.#base, number: this.#base.number + 1 }
     if (schema !== this.#schema) putSchema(batch, schema)
     putLogBase(batch, base)
+    try {
+      room.probe()
+    } catch (cause) {
+      throw this.#failed(cause, false)
+    }
     try {
       root.transactionSync(() => {
         this.#transaction = root.getWriteTxnId()
@@ -314,6 +319,7 @@ export class LmdbStore implements Store {
     } catch (cause) {
       throw this.#failed(cause, this.#wasApplied())
     }
+    room.written()
     this.#schema = schema
     this.#base = base
     this.#pending.clear()
