@@ -26,6 +26,10 @@ export const systemClock: Clock = {
   },
   scheduleAt: (dueAtMs, callback) => watch(() => dueAtMs - Date.now(), LOOK_EVERY_MS, callback),
   soon: callback => { setImmediate(callback) },
+  shortly: (delayMs, callback) => {
+    const timeout = setTimeout(callback, delayMs)
+    return { cancel: () => { clearTimeout(timeout) } }
+  },
 }
 
 /** A timeout may fire a little early by either clock: whenever one does, what is left is asked for again. */

@@ -4,6 +4,7 @@
  * message does, sent off before the code runs.
  */
 import type { FlightRecorder } from '../protocol/flight-recorder.ts'
+import type { Presence } from '../protocol/presence.ts'
 import { monotonicMs } from '../system.ts'
 
 /** A step whose code held the thread for less is quick. */
@@ -18,6 +19,8 @@ export interface QueuedAttempt {
   isTold: boolean
   /** Its record in the flight recorder, while it is told of there alone. */
   slot: number | undefined
+  /** How long its step's code held the thread the last time; 0: not known. */
+  heldMs: number
   /** Says that it begins. */
   tell(): void
   record(recorder: FlightRecorder, nameId: number): number
@@ -26,11 +29,12 @@ export interface QueuedAttempt {
 
 interface KnownStep {
   readonly nameId: number
-  isQuick: boolean
+  heldMs: number
 }
 
 export class AttemptQueue {
   readonly #recorder: FlightRecorder | undefined
+  readonly #presence: Presence
   readonly #nameStep: (nameId: number, name: string) => void
   readonly #nowMs: () => number
   readonly #steps = new Map<string, KnownStep>()
@@ -38,8 +42,10 @@ export class AttemptQueue {
   /** Begun, and known to the flight recorder alone. */
   #untold: QueuedAttempt[] = []
   #freed: number[] = []
+  #aheadMs = 0
 
-  constructor(recorder: FlightRecorder | undefined, nameStep: (nameId: number, name: string) => void, nowMs = monotonicMs) {
+  constructor(recorder: FlightRecorder | undefined, presence: Presence, nameStep: (nameId: number, name: string) => void, nowMs = monotonicMs) {
+    this.#presence = presence
     this.#nowMs = nowMs
     this.#recorder = recorder
     this.#nameStep = nameStep
@@ -55,6 +61,8 @@ export class AttemptQueue {
 
   add(attempt: QueuedAttempt): void {
     if (this.#recordable(attempt) === undefined) this.#tell(attempt)
+    attempt.heldMs = this.#steps.get(attempt.name)?.heldMs ?? 0
+    this.#aheadMs += attempt.heldMs
     this.#queue.push(attempt)
   }
 
@@ -69,10 +77,12 @@ export class AttemptQueue {
       const attempt = queue[ran]!
       if (!attempt.isTold && !this.#recorded(attempt)) break
       ran++
+      this.#aheadMs -= attempt.heldMs
+      this.#presence.aheadMs = this.#aheadMs
       attempt.run()
       if (attempt.slot !== undefined) this.#untold.push(attempt)
       const nowMs = this.#nowMs()
-      this.#remember(attempt.name, nowMs - atMs < QUICK_MS)
+      this.#remember(attempt.name, nowMs - atMs)
       atMs = nowMs
     }
     if (ran < queue.length) this.#queue = [...queue.slice(ran), ...this.#queue]
@@ -108,7 +118,7 @@ export class AttemptQueue {
 
   #recordable({ name, timeoutMs }: QueuedAttempt): KnownStep | undefined {
     const known = this.#recorder === undefined || timeoutMs !== undefined ? undefined : this.#steps.get(name)
-    return known?.isQuick === true ? known : undefined
+    return known !== undefined && known.heldMs < QUICK_MS ? known : undefined
   }
 
   /** False: not in this turn, because the recorder is full, or because it has to be told by a message first. */
@@ -123,11 +133,11 @@ export class AttemptQueue {
     return true
   }
 
-  #remember(name: string, isQuick: boolean): void {
+  #remember(name: string, heldMs: number): void {
     const known = this.#steps.get(name)
-    if (known !== undefined) known.isQuick = isQuick
+    if (known !== undefined) known.heldMs = heldMs
     else if (this.#recorder !== undefined && this.#steps.size < MOST_NAMES) {
-      this.#steps.set(name, { nameId: this.#steps.size, isQuick })
+      this.#steps.set(name, { nameId: this.#steps.size, heldMs })
       this.#nameStep(this.#steps.size - 1, name)
     }
   }

@@ -46,6 +46,7 @@ const EMPTY = new Uint8Array(0) as Uint8Array as Encoded
 
 export class StepCall implements QueuedAttempt {
   isTold = false
+  heldMs = 0
   slot: number | undefined
   readonly #host: StepHost
   readonly #operation: Operation

@@ -29,6 +29,8 @@ type CheckArgs = ThreadOrder & { readonly type: 'check-args' }
 
 /** How long attempts may be started in one turn before what is finished is sent off: the supervisor must not wait for all of them. */
 const TURN_MS = 0.5
+/** Attempts that take longer are worth a message less. */
+const LONG_MS = 2
 /** A thread at work says at most this often how large its heap is. */
 const MEASURE_EVERY_MS = 500
 /** An actor that waits this long on something unknown is named in a warning. */
@@ -55,7 +57,7 @@ export class ActorThread implements ActorHost {
     this.registry = registry
     this.clock = clock
     this.presence = presence
-    this.#attempts = new AttemptQueue(recorder, (nameId, name) => { this.#post({ type: 'step-named', nameId, name }) })
+    this.#attempts = new AttemptQueue(recorder, presence, (nameId, name) => { this.#post({ type: 'step-named', nameId, name }) })
     port.on('message', (message: Batch | ThreadOrder) => { this.#receive(message) })
   }
 
@@ -124,7 +126,8 @@ export class ActorThread implements ActorHost {
     this.#release()
     if (this.#attempts.isEmpty) return
     this.#attempts.run(TURN_MS)
-    if (this.#out.count > 0) this.flush()
+    // Steps that compute take their time anyway: the next turn sends it, before it runs them, with what the actors do about the words that have come meanwhile.
+    if (this.#out.count > 0 && this.presence.aheadMs < LONG_MS) this.flush()
     if (!this.#attempts.isEmpty || this.#attempts.hasUntold) this.#scheduleTurn()
   }
 

@@ -10,6 +10,8 @@ export interface Clock {
   scheduleAt(dueAtMs: number, callback: () => void): Alarm
   /** Calls back in a turn of its own, after all that this turn has set off. */
   soon(callback: () => void): void
+  /** Calls back once, when `delayMs` have passed, at most some 10, by the machine's own time also where the time is turned by hand. */
+  shortly(delayMs: number, callback: () => void): Alarm
 }
 
 export interface Alarm {

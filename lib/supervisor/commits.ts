@@ -1,6 +1,7 @@
 /**
  * Group commit: everything decided in one turn goes to the store in one commit, and what is to be done about it is done
- * after that (I1). There is no timer: while a commit is under way the next one gathers.
+ * after that (I1). While a commit is under way the next one gathers. There is no timer, but where nobody can go on any sooner: a thread that has other
+ * work for long does not miss the word that one of its steps is recorded, and a commit takes processor time that all threads want.
  *
  * When the store refuses, the changes wait, unacknowledged, and are tried again with growing delays (G8).
  */
@@ -13,6 +14,10 @@ const FIRST_RETRY_MS = 20
 export const LONGEST_RETRY_MS = 5000
 /** While the store refuses, this many changes may wait before the host is refused further ones. What runs say is bounded by the runs at work. */
 const MOST_WAITING = 10_000
+/** How long a commit gathers that nobody waits for. */
+const PATIENCE_MS = 10
+/** A thread that has work for so long can wait for it. */
+export const PATIENT_FROM_MS = 2 * PATIENCE_MS
 
 export interface CommitListener {
   /** Last call before a commit: what can be decided now goes with it. */
@@ -35,6 +40,8 @@ export class Commits {
   #refusals = 0
   #refusedBecause: unknown
   #retry: Alarm | undefined
+  #isPatient = false
+  #later: Alarm | undefined
   #stopped = false
   #count = 0
   #entries = 0
@@ -87,8 +94,25 @@ export class Commits {
     }
   }
 
+  /** What is added meanwhile may wait a little for more. */
+  patiently(work: () => void): void {
+    this.#isPatient = true
+    try {
+      work()
+    } finally {
+      this.#isPatient = false
+    }
+  }
+
   schedule(): void {
     if (this.#scheduled || this.#stopped || this.#retry !== undefined) return
+    if (this.#isPatient) {
+      this.#later ??= this.#clock.shortly(PATIENCE_MS, () => {
+        this.#later = undefined
+        this.schedule()
+      })
+      return
+    }
     this.#scheduled = true
     this.#clock.soon(() => {
       this.#scheduled = false
@@ -99,6 +123,8 @@ export class Commits {
   /** Commits what waits. False: the store refused, and will be asked again. */
   commit(): boolean {
     if (this.#listener.isStopRequested()) return false
+    this.#later?.cancel()
+    this.#later = undefined
     this.#listener.gather()
     const changes = this.#changes
     if (changes.length > 0 && !this.#write(changes)) return false
@@ -114,6 +140,7 @@ export class Commits {
   /** No commit begins after this. */
   stop(): void {
     this.#stopped = true
+    this.#later?.cancel()
     this.#retry?.cancel()
   }
 

@@ -121,6 +121,7 @@ export class Door {
       }
       case 'read-steps': {
         const { key } = this.#find(request.id).meta
+        this.#parts.pool.drain() // an attempt is told of before its code runs, and so what that code did is not known sooner
         return settled(() => this.#steps(key, request.fromPosition))
       }
       case 'list-runs': {

@@ -11,6 +11,8 @@ import type { Pulse } from './pulse.ts'
 const FIRST = 8
 const FEW = 4
 const LOOK_EVERY_MS = 5
+/** While every thread has been at work all the time. Each look takes some of it. */
+const LOOK_SELDOM_MS = 20
 /** So much of the time without anything to do is time to spare. */
 const SPARE_SHARE = 0.2
 /** A thread whose turns take longer than this, on average over so much time at work, computes. Being slow for a moment, as on a machine with much to do, is not that. */
@@ -36,6 +38,7 @@ export class Places {
   readonly #looked: () => void
   readonly #threads = new Map<number, Thread>()
   #lookedMs = 0
+  #hadTime = true
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -72,7 +75,7 @@ export class Places {
       this.#timer = undefined
       this.wanted()
       this.#looked()
-    }, LOOK_EVERY_MS).unref()
+    }, this.#hadTime ? LOOK_EVERY_MS : LOOK_SELDOM_MS).unref()
   }
 
   stop(): void {
@@ -82,6 +85,7 @@ export class Places {
 
   look(nowMs: number): void {
     this.#lookedMs = nowMs
+    this.#hadTime = false
     for (const thread of this.#threads.values()) this.#lookAt(thread, nowMs)
   }
 
@@ -94,6 +98,7 @@ export class Places {
     Object.assign(thread, { lookedMs: nowMs, words, idleMs })
     const hasTime = idledMs >= SPARE_SHARE * passedMs
     if (hasTime) {
+      this.#hadTime = true
       thread.busyMs = 0
       thread.busyWords = 0
     } else {

@@ -171,6 +171,11 @@ export class ThreadPool {
     return undefined
   }
 
+  /** How long a thread has work to do without hearing anything, besides the attempt that runs in it now. */
+  aheadMs(threadId: number): number {
+    return this.#threads.get(threadId)?.pulse.presence.aheadMs ?? 0
+  }
+
   actorsOn(threadId: number): number {
     return this.#threads.get(threadId)?.actors.size ?? 0
   }

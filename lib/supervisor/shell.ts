@@ -13,6 +13,7 @@ import { Alarms } from './alarms.ts'
 import { Children } from './children.ts'
 import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
+import { PATIENT_FROM_MS } from './commits.ts'
 import type { Commits } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
@@ -101,6 +102,13 @@ export class Shell implements AdmissionHost {
   // ---- what the threads report -----------------------------------------------------------------------------------
 
   facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
+    const { pool, commits } = this.#parts
+    const isPatient = pool.aheadMs(threadId) >= PATIENT_FROM_MS && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started')
+    if (isPatient) commits.patiently(() => { this.#hearAll(threadId, facts) })
+    else this.#hearAll(threadId, facts)
+  }
+
+  #hearAll(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
     for (const { key, incarnation, body } of facts) {
       const state = this.#parts.runs.loaded(key)
       // A dead actor's last words change nothing (I2).

@@ -36,6 +36,12 @@ export class HandClock implements Clock {
     return { cancel: () => { this.#pending.delete(pending) } }
   }
 
+  /** What is the machine's own goes on while this clock stands still. */
+  shortly(delayMs: number, callback: () => void): Alarm {
+    const timeout = setTimeout(callback, delayMs)
+    return { cancel: () => { clearTimeout(timeout) } }
+  }
+
   /** Turns are the event loop's own: they take no time. */
   soon(callback: () => void): void {
     setImmediate(callback)

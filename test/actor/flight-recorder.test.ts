@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { RunKey } from '../../lib/model/run.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
 import { AttemptQueue } from '../../lib/actor/attempt-queue.ts'
+import { Presence } from '../../lib/protocol/presence.ts'
 import type { QueuedAttempt } from '../../lib/actor/attempt-queue.ts'
 
 const shared = (): SharedArrayBuffer => new SharedArrayBuffer(FLIGHT_RECORDER_BYTES)
@@ -56,6 +57,7 @@ class Attempt implements QueuedAttempt {
   readonly timeoutMs: number | undefined
   isTold = false
   slot: number | undefined
+  heldMs = 0
   readonly #log: string[]
   readonly #code: () => void
 
@@ -74,12 +76,13 @@ class Attempt implements QueuedAttempt {
   }
 }
 
-function queueOf(): { readonly queue: AttemptQueue, readonly log: string[], readonly reader: FlightRecorder, pass(ms: number): void } {
+function queueOf(): { readonly queue: AttemptQueue, readonly log: string[], readonly presence: Presence, readonly reader: FlightRecorder, pass(ms: number): void } {
   let nowMs = 0
   const log: string[] = []
   const recorder = new FlightRecorder(shared())
-  const queue = new AttemptQueue(recorder, (nameId, name) => { log.push(`named ${nameId} ${name}`) }, () => nowMs)
-  return { queue, log, reader: recorder, pass: ms => { nowMs += ms } }
+  const presence = new Presence()
+  const queue = new AttemptQueue(recorder, presence, (nameId, name) => { log.push(`named ${nameId} ${name}`) }, () => nowMs)
+  return { queue, log, presence, reader: recorder, pass: ms => { nowMs += ms } }
 }
 
 t.test('a step is told of by a message until it was quick; then it is recorded, until it was slow', async t => {
@@ -99,6 +102,28 @@ t.test('a step is told of by a message until it was quick; then it is recorded, 
   t.same(reader.read('living'), [])
   t.same(run(), ['told work', 'ran work'], 'it was slow')
   t.same(run(), ['ran recorded work'])
+})
+
+t.test('how long the attempts that wait will take is told, going by what their steps took before', async t => {
+  const { queue, log, presence, pass } = queueOf()
+  const seen: number[] = []
+  const work = (ms: number) => new Attempt(log, 'work', () => {
+    seen.push(presence.aheadMs)
+    pass(ms)
+  })
+  const runAll = (): number[] => {
+    while (!queue.isEmpty) queue.run(1000)
+    return seen.splice(0)
+  }
+  queue.add(work(30))
+  queue.add(work(30))
+  t.same(runAll(), [0, 0], 'nothing is known yet')
+  for (let i = 0; i < 3; i++) queue.add(work(10))
+  t.same(runAll(), [60, 30, 0])
+  queue.add(work(10))
+  queue.add(new Attempt(log, 'unknown'))
+  queue.add(work(10))
+  t.same(runAll(), [10, 0])
 })
 
 t.test('with a time limit it is always told of: somebody else watches the time', async t => {

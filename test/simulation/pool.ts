@@ -77,6 +77,11 @@ export class SimulatedPool implements Pool {
     }
   }
 
+  /** Nobody may rely on it: commits gather or they do not. */
+  aheadMs(): number {
+    return this.#watch.chance.below(2) * 1000
+  }
+
   measure(): ReturnType<Pool['measure']> {
     return [...this.threads()].map(thread => ({ ...thread, utilization: 0, heapBytes: 0 }))
   }

@@ -33,6 +33,7 @@ interface SetAlarm {
   readonly order: number
   /** By the clock that nobody sets. */
   ringsAtMs: number
+  readonly isShort: boolean
   readonly call: () => void
 }
 
@@ -86,6 +87,7 @@ export class Schedule {
       random: () => this.#chance.next(),
       schedule: (delayMs, call) => this.#setAlarm(owner, delayMs, undefined, call),
       scheduleAt: (dueAtMs, call) => this.#setAlarm(owner, dueAtMs - this.#wallMs, dueAtMs, call),
+      shortly: (delayMs, call) => this.#setAlarm(owner, delayMs, undefined, call, true),
       soon: call => { this.post(soon, 'a turn', call) },
     }
   }
@@ -115,6 +117,11 @@ export class Schedule {
   /** The clock was set a moment ago: who waits for an instant has not noticed yet, and will. */
   get wasJustSet(): boolean {
     return this.nextRingMs - this.jumpedAtMs <= LOOK_EVERY_MS
+  }
+
+  /** Somebody waits a moment for more to come, by the machine's own time. */
+  get isAboutToGoOn(): boolean {
+    return this.#alarms.some(({ owner, isShort }) => isShort && owner.alive)
   }
 
   /** What will have passed when anything rings again. */
@@ -165,9 +172,9 @@ export class Schedule {
     return { what: `${alarm.owner.name}: an alarm rings`, act: alarm.call }
   }
 
-  #setAlarm(owner: Owner, delayMs: number, dueAtMs: number | undefined, call: () => void): Alarm {
+  #setAlarm(owner: Owner, delayMs: number, dueAtMs: number | undefined, call: () => void, isShort = false): Alarm {
     const ms = Math.max(Math.ceil(delayMs), 0)
-    const alarm: SetAlarm = { owner, dueAtMs, ringsAtMs: this.passedMs + ms, order: this.#order++, call }
+    const alarm: SetAlarm = { owner, dueAtMs, ringsAtMs: this.passedMs + ms, order: this.#order++, isShort, call }
     if (owner.alive) this.#alarms.push(alarm)
     return { cancel: () => { this.#alarms = this.#alarms.filter(other => other !== alarm) } }
   }

@@ -331,7 +331,7 @@ export class Simulation {
 
   #checkStill(): void {
     const memory = this.#memory
-    if (memory === undefined || this.process!.isClosing) return
+    if (memory === undefined || this.process!.isClosing || this.schedule.isAboutToGoOn) return
     if (memory.parts.commits.stats.waiting > 0) {
       // The longest delay of its retries, and a little.
       if (this.schedule.nextRingMs - memory.refusedAtMs > 6000) this.wrong('all is still, and what was decided waits for a store that nobody asks (G8)')

@@ -108,6 +108,74 @@ t.test('while the store refuses nothing is told, what comes meanwhile waits behi
   t.equal(bench.commits.stats.waiting, 0)
 })
 
+/** One whose short delays are turned by hand, too. */
+function patientBench(): { readonly bench: Bench, readonly passes: () => void, readonly armed: () => number } {
+  const bench = new Bench()
+  const waiting = new Set<() => void>()
+  bench.clock.shortly = (_, callback) => {
+    waiting.add(callback)
+    return { cancel: () => { waiting.delete(callback) } }
+  }
+  return {
+    bench,
+    armed: () => waiting.size,
+    passes: () => {
+      for (const callback of waiting) {
+        waiting.delete(callback)
+        callback()
+      }
+    },
+  }
+}
+
+t.test('what nobody waits for gathers for a while', async t => {
+  const { bench, passes, armed } = patientBench()
+  for (const index of [1, 2]) {
+    bench.commits.patiently(() => { bench.add(index) })
+    await turn()
+  }
+  t.same([bench.written, bench.log, armed(), bench.commits.isStill], [[], [], 1, false])
+  passes()
+  await turn()
+  t.same(bench.written, [[1, 2]])
+  t.same(bench.log, ['committed', 'told 1', 'told 2'])
+  t.ok(bench.commits.isStill)
+})
+
+t.test('it goes with the next commit that somebody waits for, in order', async t => {
+  const { bench, armed } = patientBench()
+  bench.commits.patiently(() => { bench.add(1) })
+  bench.add(2)
+  bench.commits.patiently(() => { bench.add(3) })
+  await turn()
+  t.same([bench.written, armed()], [[[1, 2, 3]], 0])
+})
+
+t.test('an error while something is added patiently leaves no patience behind', async t => {
+  const { bench } = patientBench()
+  t.throws(() => { bench.commits.patiently(() => { throw new TypeError('not this') }) })
+  bench.add(1)
+  await turn()
+  t.same(bench.written, [[1]])
+})
+
+t.test('what gathers is not tried sooner while the store refuses, and never after stop()', async t => {
+  const { bench, passes, armed } = patientBench()
+  bench.refusing = true
+  bench.add(1)
+  await turn()
+  bench.commits.patiently(() => { bench.add(2) })
+  t.equal(armed(), 0)
+  bench.refusing = false
+  bench.clock.turn(20)
+  t.same(bench.written, [[1, 2]])
+  bench.commits.patiently(() => { bench.add(3) })
+  bench.commits.stop()
+  passes()
+  await turn()
+  t.same([bench.written.length, armed()], [1, 0])
+})
+
 t.test('the delays grow up to a bound, and begin anew after a commit', async t => {
   const bench = new Bench()
   bench.refusing = true

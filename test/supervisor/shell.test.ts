@@ -26,6 +26,8 @@ class Bench {
   /** Lives whose task is not over. */
   readonly tasks = new Set<number>()
   readonly endedThreads: number[] = []
+  /** What the thread has to do anyway. */
+  aheadMs = 0
   readonly outcomes: RunState[] = []
   readonly runs: Runs
   readonly shell: Shell
@@ -41,6 +43,7 @@ class Bench {
     const timers = new Timers(clock, (after, limit) => store.scanTimers(after, limit), rows => { this.shell.timersDue(rows) })
     const pool = {
       threads: () => [{ threadId: 1, actors: 0 }],
+      aheadMs: () => this.aheadMs,
       spawn: (_: number, task: { readonly incarnation: number }) => {
         this.tasks.add(task.incarnation)
         return this.spawned.push(task.incarnation) > 0
@@ -98,6 +101,38 @@ t.test('words of another incarnation, of another thread or of a run that has no 
   bench.say(completed)
   await turn()
   t.equal(JSON.stringify(bench.store.loadRun(1 as RunKey)), after)
+})
+
+t.test('results of a thread that has other work for long gather; whatever else happens takes them along', async t => {
+  const bench = new Bench()
+  await bench.start()
+  bench.say({ type: 'actor-started' })
+  let inTime: () => void = () => {}
+  bench.clock.shortly = (_, callback) => {
+    inTime = callback
+    return { cancel: () => { inTime = () => {} } }
+  }
+  bench.aheadMs = 1000
+  bench.say(completed)
+  await turn()
+  t.same([bench.told, bench.store.readJournal(1 as RunKey, 0, 10)], [[], []])
+  inTime()
+  await turn()
+  t.equal(bench.told.length, 1)
+  bench.say({ ...completed, index: 1 })
+  await turn()
+  t.equal(bench.told.length, 1)
+  bench.aheadMs = 5
+  bench.say({ type: 'step-started', index: 2, name: 's', attempt: 1, startedAtMs: 0, timeoutMs: undefined })
+  bench.say({ ...completed, index: 2 })
+  await turn()
+  t.equal(bench.told.length, 3, 'its thread has nothing to do soon')
+  bench.aheadMs = 1000
+  bench.say({ ...completed, index: 3 })
+  bench.say({ type: 'run-completed', result: value })
+  await turn()
+  t.equal(bench.outcomes.length, 1, 'an outcome is waited for')
+  t.equal(bench.store.readJournal(1 as RunKey, 0, 10).length, 4)
 })
 
 t.test('an actor is told, and a waiter answered, only after the commit (I1)', async t => {
