@@ -91,9 +91,20 @@ export interface StepsPage {
   readonly running: readonly { readonly index: number, readonly name: string, readonly attempt: number, readonly startedAtMs: number }[]
 }
 
+export interface ThreadStats {
+  readonly threadId: number
+  readonly actors: number
+  /** 0 to 1. */
+  readonly utilization: number
+  /** What it held when it was measured last, which is some times a second while anybody is at work: in its heap, */
+  readonly heapBytes: number
+  /** and outside of it, in ArrayBuffers and the like. */
+  readonly bufferBytes: number
+}
+
 export interface SupervisorStats {
   readonly runs: Readonly<Record<RunStatus, number>>
-  readonly threads: readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[]
+  readonly threads: readonly ThreadStats[]
   readonly steps: { readonly succeeded: number, readonly failed: number, readonly retries: number }
   readonly respawns: number
   /**

@@ -16,6 +16,7 @@ import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
 import { readFacts } from '../protocol/facts.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../protocol/flight-recorder.ts'
+import type { ThreadStats } from '../protocol/host.ts'
 import { writeOrder } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
@@ -151,14 +152,14 @@ export class ThreadPool {
   }
 
   /** Load by thread; utilization (0 to 1) since the last call. */
-  measure(): readonly { readonly threadId: number, readonly actors: number, readonly utilization: number, readonly heapBytes: number }[] {
+  measure(): readonly ThreadStats[] {
     return [...this.#threads.values()].filter(({ ready, ended }) => ready && !ended).map(thread => {
-      const { threadId, actors, pulse: { heapBytes }, worker } = thread
+      const { threadId, actors, pulse: { heapBytes, bufferBytes }, worker } = thread
       const now = worker.performance.eventLoopUtilization()
       const { utilization } = worker.performance.eventLoopUtilization(now, thread.measuredFrom)
       thread.measuredFrom = now
       // Two threads' clocks are read one after the other: an idle loop comes out a little below 0, or as NaN.
-      return { threadId, actors: actors.size, utilization: Math.min(1, Math.max(0, utilization || 0)), heapBytes }
+      return { threadId, actors: actors.size, utilization: Math.min(1, Math.max(0, utilization || 0)), heapBytes, bufferBytes }
     })
   }
 

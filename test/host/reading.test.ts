@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { RunNotFinishedError } from 'troupe'
 import { openTroupe, recordingLogger, rejection, until } from '../harness.ts'
-import { doubled, failing, held, parent, sleeper, various } from '../fixtures/host/plain.js'
+import { doubled, failing, held, holding, parent, sleeper, various } from '../fixtures/host/plain.js'
 import { readTrace } from '../fixtures/trace.js'
 
 const workflows = new URL('../fixtures/host/plain.js', import.meta.url)
@@ -124,12 +124,28 @@ t.test('stats() tells what the Troupe holds, and counts since open()', async t =
   t.ok(stats.commits.count > empty.commits.count && stats.commits.entries >= stats.commits.count && stats.commits.lastMs >= 0)
   t.equal(stats.commits.waiting, 0)
   t.ok(stats.storeBytes > 0)
-  for (const { actors, utilization, heapBytes } of stats.threads) {
+  for (const { actors, utilization, heapBytes, bufferBytes } of stats.threads) {
     t.ok(Number.isInteger(actors) && actors >= 0)
     t.ok(utilization >= 0 && utilization <= 1)
-    t.ok(heapBytes >= 0)
+    t.ok(heapBytes >= 0 && bufferBytes >= 0)
   }
   const { p50, p99, max } = stats.eventLoopDelayMs
   t.ok(p50 >= 0 && p50 <= p99 && p99 <= max)
   t.same(logger.lines.filter(({ level }) => level !== 'debug' && level !== 'info'), [])
+})
+
+t.test('stats() tells what a thread holds outside its heap, while it holds it', async t => {
+  const gate = join(t.testdir({}), 'gate')
+  const bytes = 50_000_000
+  const run = await troupe.start(holding, [gate, bytes])
+  const holders = async (): Promise<number[]> => (await troupe.stats()).threads.filter(({ bufferBytes }) => bufferBytes >= bytes).map(({ threadId }) => threadId)
+  const [holder] = await until('one thread holds it', async () => {
+    const there = await holders()
+    return there.length > 0 && there
+  })
+  const { threads } = await troupe.stats()
+  t.ok(threads.find(({ threadId }) => threadId === holder)!.heapBytes < bytes, 'and not in its heap')
+  t.ok(threads.some(({ threadId, bufferBytes }) => threadId !== holder && bufferBytes < bytes))
+  writeFileSync(gate, '')
+  t.equal(await run.result(), bytes)
 })

@@ -83,7 +83,7 @@ export class SimulatedPool implements Pool {
   }
 
   measure(): ReturnType<Pool['measure']> {
-    return [...this.threads()].map(thread => ({ ...thread, utilization: 0, heapBytes: 0 }))
+    return [...this.threads()].map(thread => ({ ...thread, utilization: 0, heapBytes: 0, bufferBytes: 0 }))
   }
 
   threadOf(key: RunKey, incarnation?: number): number | undefined {
