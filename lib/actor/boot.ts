@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { encodeError } from '../codec/error.ts'
 import { WorkflowModuleError } from '../errors.ts'
+import { describeThrown, messageOf } from '../model/wording.ts'
 import { Presence } from '../protocol/presence.ts'
 import { followTime, systemClock } from '../system.ts'
 import { FlightRecorder } from '../protocol/flight-recorder.ts'
@@ -30,7 +31,7 @@ async function boot({ port, modules, recorder, presence, time }: ThreadTask & { 
       const version = await digestOf(module)
       for (const { name } of workflowRegistry.all()) if (!versions.has(name)) versions.set(name, version)
     } catch (error) {
-      const problem = `could not be loaded: ${error instanceof Error ? error.message : String(error)}`
+      const problem = `could not be loaded: ${messageOf(error)}`
       return { type: 'boot-failed', error: encodeError(new WorkflowModuleError({ module, problem, cause: error })) }
     }
     const [name] = workflowRegistry.duplicates()
@@ -43,7 +44,7 @@ async function boot({ port, modules, recorder, presence, time }: ThreadTask & { 
   thread = booted
   process.on('exit', code => { booted.die(`exited with code ${code}`) })
   process.on('uncaughtExceptionMonitor', (error, origin) => {
-    booted.die(`${origin === 'unhandledRejection' ? 'had an unhandled rejection' : 'threw an error that nobody caught'}: ${describe(error)}`)
+    booted.die(`${origin === 'unhandledRejection' ? 'had an unhandled rejection' : 'threw an error that nobody caught'}: ${describeThrown(error)}`)
   })
   return { type: 'booted', workflows: workflowRegistry.all().map(definition => report(definition, versions.get(definition.name) ?? '')) }
 }
@@ -65,8 +66,4 @@ function report(definition: WorkflowDefinition, version: string): WorkflowReport
 /** Of the module's own file: what it imports may change unseen. */
 async function digestOf(module: string): Promise<string> {
   return createHash('sha256').update(await readFile(fileURLToPath(module))).digest('hex').slice(0, 12)
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

@@ -89,6 +89,7 @@ export class Copier {
       return this.#fields(value, keys)
     }
     if (prototype !== null) return this.#builtInOrInstance(value, prototype as object)
+    if (types.isNativeError(value)) return this.#error(value) // whatever was done to its prototype
     const copy = this.#fields(value, Object.keys(value))
     this.#bare.push(copy)
     return copy

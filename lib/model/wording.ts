@@ -1,5 +1,5 @@
 /** How error messages are put together. */
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 
 /** Writable as every built-in `name` is, so that `error.name = '...'` still works on an instance. */
 export function nameClass(errorClass: { readonly prototype: Error }, name: string): void {
@@ -27,11 +27,38 @@ export function shortValue(value: unknown): string {
   }
 }
 
+/** The message of an error, the text of anything else. Never throws: what is thrown is the user's. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return isError(thrown) ? String(thrown.message) : String(thrown)
+  } catch {
+    return shortValue(thrown)
+  }
+}
+
+/** "RangeError: out of bounds" for an error, the text of anything else. Never throws. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    return isError(thrown) ? nameAndMessage(thrown) : String(thrown)
+  } catch {
+    return shortValue(thrown)
+  }
+}
+
+/** Also one that has lost its prototype. */
+function isError(thrown: unknown): thrown is Error {
+  return types.isNativeError(thrown) || thrown instanceof Error
+}
+
+function nameAndMessage({ name = 'Error', message }: { readonly name?: string, readonly message: string }): string {
+  return `${name}: ${message}`
+}
+
 /** "RangeError: out of bounds" for an error, a short rendering of anything else. */
 export function shortError(thrown: unknown): string {
   try {
-    if (thrown instanceof Error) {
-      const line = `${thrown.name}: ${thrown.message}`.replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')
+    if (isError(thrown)) {
+      const line = nameAndMessage(thrown).replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')
       return line.length <= 200 ? line : `${line.slice(0, 197)}...`
     }
   } catch {

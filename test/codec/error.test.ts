@@ -95,6 +95,23 @@ t.test('built-in errors keep their type, code and hidden fields', async t => {
   t.equal(foreign.message, 'from elsewhere')
 })
 
+t.test('an error without a prototype is an Error with its message', async t => {
+  const lost = (): TypeError => Object.setPrototypeOf(Object.assign(new TypeError('the message', { cause: new PaymentError(1) }), { code: 'LOST' }), null) as TypeError
+  const error = lost()
+  const back = roundTrip(error)
+  t.equal(Object.getPrototypeOf(back), Error.prototype)
+  t.match(back, { name: 'Error', message: 'the message', code: 'LOST' })
+  t.equal(String(back), 'Error: the message')
+  t.equal(back.stack, error.stack)
+  t.ok(back.cause instanceof PaymentError)
+  t.strictSame(Object.keys(back), ['code'])
+  t.match(roundTrip(new AggregateError([lost()], 'several', { cause: lost() })), { cause: { name: 'Error', message: 'the message' }, errors: [{ name: 'Error', message: 'the message' }] })
+  const { inside } = decodeValue(encodeValue({ inside: lost() }, { what: 'the result', root: 'result' })) as { readonly inside: Error }
+  t.ok(inside instanceof Error)
+  t.match(inside, { name: 'Error', message: 'the message' })
+  t.match(roundTrip(Object.setPrototypeOf(new Error('named', { cause: undefined }), Object.create(null) as object)), { name: 'Error', message: 'named' })
+})
+
 t.test('a DOMException is a DOMException again', async t => {
   const error = new DOMException('stopped', 'AbortError')
   const back = roundTrip(error)

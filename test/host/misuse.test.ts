@@ -193,6 +193,7 @@ t.test('a module that is missing, or throws at load, or defines a name twice, is
     [[fixture('plain'), missing], missing, /could not be loaded/],
     [fixture('throws-at-load'), fixture('throws-at-load'), /does not want to be loaded/],
     [fixture('throws-null-at-load'), fixture('throws-null-at-load'), /could not be loaded: null/],
+    [fixture('throws-lost-at-load'), fixture('throws-lost-at-load'), /could not be loaded: lost its prototype/],
     [fixture('exits-at-load'), fixture('exits-at-load'), /could not be loaded.*code: 9/],
     [fixture('defines-twice'), fixture('defines-twice'), /"twice"/],
     [[fixture('plain'), fixture('twin')], fixture('twin'), /"doubled"/],
