@@ -24,6 +24,7 @@ import { Actor } from './actor.ts'
 import type { ActorHost } from './actor.ts'
 import { AttemptQueue } from './attempt-queue.ts'
 import type { QueuedAttempt } from './attempt-queue.ts'
+import { collectGarbage } from './garbage.ts'
 
 type CheckArgs = ThreadOrder & { readonly type: 'check-args' }
 
@@ -153,9 +154,9 @@ export class ActorThread implements ActorHost {
     this.#tellLoad()
   }
 
-  #tellLoad(): void {
+  #tellLoad(collectedMs?: number): void {
     const { used_heap_size: heapBytes, heap_size_limit: heapLimitBytes, external_memory: bufferBytes } = getHeapStatistics()
-    this.#post({ type: 'thread-measured', heapBytes, heapLimitBytes, bufferBytes })
+    this.#post({ type: 'thread-measured', heapBytes, heapLimitBytes, bufferBytes, ...(collectedMs !== undefined && { collectedMs }) })
   }
 
   #receive(message: Batch | ThreadOrder): void {
@@ -165,6 +166,11 @@ export class ActorThread implements ActorHost {
         if (actor?.incarnation === incarnation) actor.hear(body) // (I2)
       }
     } else if (message.type === 'tell-load') this.#tellLoad()
+    else if (message.type === 'collect-garbage') {
+      const beganMs = monotonicMs()
+      collectGarbage()
+      this.#tellLoad(monotonicMs() - beganMs)
+    }
     else void this.#checkArgs(message)
   }
 

@@ -55,11 +55,19 @@ export type BootReport =
   | { readonly type: 'booted', readonly workflows: readonly WorkflowReport[] }
   | { readonly type: 'boot-failed', readonly error: Encoded }
 
+export interface Load {
+  readonly heapBytes: number
+  readonly heapLimitBytes: number
+  readonly bufferBytes: number
+  /** It has just collected its garbage, which took so long. */
+  readonly collectedMs?: number
+}
+
 export type ThreadMessage =
   /** From now on this number stands for a step's name in its flight recorder. */
   | { readonly type: 'step-named', readonly nameId: number, readonly name: string }
   /** How large its heap is and may be, and what it holds outside of it (ArrayBuffers and the like): now and then, and when it is asked. */
-  | { readonly type: 'thread-measured', readonly heapBytes: number, readonly heapLimitBytes: number, readonly bufferBytes: number }
+  | ({ readonly type: 'thread-measured' } & Load)
   /** Last words of a thread that ends by its own code: which actor's, and which step's, if the code still knew. */
   | { readonly type: 'thread-dying', readonly key: RunKey | undefined, readonly incarnation: number, readonly index: number | undefined, readonly cause: string }
   | { readonly type: 'args-checked', readonly requestId: number, readonly args: Encoded }
@@ -68,4 +76,6 @@ export type ThreadMessage =
 export type ThreadOrder =
   /** Whether it answers, too. */
   | { readonly type: 'tell-load' }
+  /** The same, but garbage is to be collected first. */
+  | { readonly type: 'collect-garbage' }
   | { readonly type: 'check-args', readonly requestId: number, readonly workflow: string, readonly args: Encoded }

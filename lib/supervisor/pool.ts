@@ -20,7 +20,7 @@ import type { ThreadStats } from '../protocol/host.ts'
 import { writeOrder } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
-import { resourceLimitsFor } from './heap-bound.ts'
+import { defaultHeapMiB, resourceLimitsFor } from './heap-bound.ts'
 import { Pulse } from './pulse.ts'
 import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
@@ -118,7 +118,7 @@ export class ThreadPool {
       stricterFIFO: true,
       recordTiming: false,
       loadBalancer: (task, workers) => workers.find(worker => worker.id === threadOf(task)) ?? null,
-      resourceLimits: resourceLimitsFor(options.threadHeapMiB),
+      resourceLimits: resourceLimitsFor(options.threadHeapMiB ?? defaultHeapMiB()),
     })
     this.#piscina.on('error', () => {}) // a thread that ends while it has no task: heard by its own listeners below
   }
@@ -284,7 +284,7 @@ export class ThreadPool {
     const actors = new Map<RunKey, number>()
     const pulse = new Pulse({
       worker, threadId, actors,
-      ask: () => { port1.postMessage({ type: 'tell-load' } satisfies ThreadOrder) },
+      order: order => { port1.postMessage(order satisfies ThreadOrder) },
       hear: () => {
         this.#drain(thread)
         this.lookAt(threadId)

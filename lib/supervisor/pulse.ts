@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads'
 import type { RunKey } from '../model/run.ts'
 import { Presence } from '../protocol/presence.ts'
 import type { Holder } from '../protocol/presence.ts'
-import type { ThreadMessage } from '../protocol/thread.ts'
+import type { Load } from '../protocol/thread.ts'
 
 /** A thread that was told to end is told so again after this. */
 const FIRST_REPEAT_MS = 200
@@ -34,8 +34,7 @@ export interface PulseParts {
   readonly threadId: number
   /** Lives whose task is under way in the thread. */
   readonly actors: ReadonlyMap<RunKey, number>
-  /** Asks the thread for its load. */
-  ask(): void
+  order(order: { readonly type: 'tell-load' | 'collect-garbage' }): void
   /** Hears at once what the thread has sent already. */
   hear(): void
 }
@@ -52,8 +51,8 @@ export class Pulse {
   readonly #parts: PulseParts
   /** Somebody may have something to do in it from now on. */
   onStir: (() => void) | undefined
-  /** What it holds was measured anew. */
-  onMeasured: (() => void) | undefined
+  /** What it holds was measured anew: it said so itself, or it was asked from outside. */
+  onMeasured: ((by: 'itself' | 'outside', collectedMs?: number) => void) | undefined
   heapBytes = 0
   /** V8's own limit of its heap; before it was measured, the one that it was given. */
   heapLimitBytes: number
@@ -102,9 +101,15 @@ export class Pulse {
     this.#words++
   }
 
-  measured(message: ThreadMessage & { readonly type: 'thread-measured' }): void {
+  measured(load: Load): void {
     this.#isAsked = false
-    this.#measured(message.heapBytes, message.heapLimitBytes, message.bufferBytes)
+    this.#takeOver(load)
+    this.onMeasured?.('itself', load.collectedMs)
+  }
+
+  /** Has it collect its garbage and say what it holds then. */
+  collectGarbage(): void {
+    this.#parts.order({ type: 'collect-garbage' })
   }
 
   stir(): void {
@@ -136,7 +141,7 @@ export class Pulse {
     }
     if (this.#isAsked) return
     this.#isAsked = true
-    this.#parts.ask()
+    this.#parts.order({ type: 'tell-load' })
   }
 
   /** False: what it has sent was only not heard yet. */
@@ -151,16 +156,16 @@ export class Pulse {
     if (!this.#isMeasured) return // the last time is still to come: it is in native code
     const worker: Measurable = this.#parts.worker
     this.#isMeasured = false
-    worker.getHeapStatistics?.().then(({ used_heap_size: heap, heap_size_limit: limit, external_memory: buffers }) => {
+    worker.getHeapStatistics?.().then(({ used_heap_size: heapBytes, heap_size_limit: heapLimitBytes, external_memory: bufferBytes }) => {
       this.#isMeasured = true
-      this.#measured(heap, limit, buffers)
+      this.#takeOver({ heapBytes, heapLimitBytes, bufferBytes })
+      this.onMeasured?.('outside')
     }, () => {}) // it has ended
   }
 
-  #measured(heapBytes: number, heapLimitBytes: number, bufferBytes: number): void {
+  #takeOver({ heapBytes, heapLimitBytes, bufferBytes }: Load): void {
     this.heapBytes = heapBytes
     this.heapLimitBytes = heapLimitBytes
     this.bufferBytes = bufferBytes
-    this.onMeasured?.()
   }
 }

@@ -6,7 +6,8 @@
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import { anonymousBytes, monotonicMs } from '../system.ts'
-import { mostHeapBytes, nextLookMs } from './heap-bound.ts'
+import { acquittedForMs, heapLines, judgeHeap, nextLookMs } from './heap-bound.ts'
+import type { HeapLines } from './heap-bound.ts'
 import type { Pool } from './pool.ts'
 import { MEASURES_FROM_OUTSIDE } from './pulse.ts'
 import type { Pulse, Sentence } from './pulse.ts'
@@ -24,6 +25,8 @@ const NAMED_AFTER_MS = [5000, 60_000]
 const NAMED_AGAIN_MS = 60_000
 /** JavaScript ends at once when its thread is told to: what takes longer is native code. */
 const NATIVE_AFTER_MS = 2000
+/** So much of what this process has more than before must go with a thread: then it was that thread's. */
+const OWN_SHARE = 3 / 4
 const MIB = 2 ** 20
 
 export interface WatchParts {
@@ -52,6 +55,8 @@ interface Silence {
   readonly timed: readonly TimedAttempt[]
   /** Of the process, when the thread answered last. */
   readonly processBytes: number | undefined
+  /** What the other threads said last, at that time, that they hold. */
+  readonly othersBytes: number
   /** How often it was named. */
   named: number
 }
@@ -60,6 +65,9 @@ interface Watched {
   readonly pulse: Pulse
   silence: Silence | undefined
   endingNamed: boolean
+  /** When it was asked to collect its garbage, and has not answered yet. */
+  askedMs: number | undefined
+  acquittedUntilMs: number
 }
 
 export class Watch {
@@ -78,8 +86,9 @@ export class Watch {
 
   add(pulse: Pulse): void {
     pulse.onStir = () => { this.#wake() }
-    pulse.onMeasured = () => { this.#measured(pulse) }
-    this.#watched.set(pulse.threadId, { pulse, silence: undefined, endingNamed: false })
+    const watched: Watched = { pulse, silence: undefined, endingNamed: false, askedMs: undefined, acquittedUntilMs: 0 }
+    pulse.onMeasured = (by, collectedMs) => { this.#measured(watched, by, collectedMs) }
+    this.#watched.set(pulse.threadId, watched)
   }
 
   remove(threadId: number): void {
@@ -100,7 +109,7 @@ export class Watch {
     if (this.#timer !== undefined || this.#stopped) return
     this.#lookedMs = monotonicMs()
     this.#processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
-    this.#lookIn(Math.min(LOOK_EVERY_MS, ...[...this.#watched.values()].map(({ pulse }) => nextLookMs(this.#roomBytes(pulse)))))
+    this.#lookIn(Math.min(LOOK_EVERY_MS, ...[...this.#watched.values()].map(({ pulse }) => nextLookMs(this.#lines(pulse), pulse.heapBytes))))
   }
 
   #lookIn(delayMs: number): void {
@@ -166,10 +175,10 @@ export class Watch {
     return watched.silence !== undefined && pulse.endingMs === undefined
   }
 
-  #silenceOf({ threadId }: Pulse, passedMs: number): Silence {
+  #silenceOf(pulse: Pulse, passedMs: number): Silence {
     const sinceMs = this.#parts.clock.nowMs() - passedMs
     const timed: TimedAttempt[] = []
-    for (const state of this.#on(threadId)) {
+    for (const state of this.#on(pulse.threadId)) {
       for (const [index, { name, attempt, startedAtMs, timeoutMs }] of state.running) {
         if (timeoutMs === undefined) continue
         // From here on the time is measured: a clock that is set while a thread does not answer ends nothing.
@@ -177,7 +186,7 @@ export class Watch {
         timed.push({ state, incarnation: state.progress.incarnation, index, attempt, name, timeoutMs, leftMs })
       }
     }
-    return { sinceMs, timed: timed.sort((a, b) => a.leftMs - b.leftMs), processBytes: this.#processBytes, named: 0 }
+    return { sinceMs, timed: timed.sort((a, b) => a.leftMs - b.leftMs), processBytes: this.#processBytes, othersBytes: this.#heldByOthers(pulse), named: 0 }
   }
 
   /**
@@ -243,7 +252,7 @@ export class Watch {
       if (MEASURES_FROM_OUTSIDE) pulse.measureFromOutside()
       const since = silence?.processBytes ?? this.#processBytes
       const grownBy = processBytes === undefined || since === undefined ? 0 : Math.max(0, processBytes - since)
-      soonMs = Math.min(soonMs, nextLookMs(this.#roomBytes(pulse) - grownBy))
+      soonMs = Math.min(soonMs, nextLookMs(this.#lines(pulse), pulse.heapBytes + grownBy))
     }
     if (processBytes === undefined) return soonMs
     // The one that fell silent last first: what the process grew by since is the least.
@@ -252,28 +261,60 @@ export class Watch {
       if (before === undefined) continue
       // What the process has more may be another's: it was this thread's if it goes with it.
       const grownBy = processBytes - before
-      const isCrash = (): boolean => (anonymousBytes() ?? 0) < processBytes - grownBy / 2
+      const wentWithIt = (bytes: number) => (): boolean => (anonymousBytes() ?? 0) < processBytes - bytes
       const isHoarder = pulse.bufferBytes + grownBy > this.#parts.threadBuffersMiB * MIB
-      if (!isHoarder && grownBy <= this.#roomBytes(pulse) || !pulse.isSilentIndeed()) continue
-      if (isHoarder) this.#endHoarder(pulse, pulse.bufferBytes + grownBy, isCrash)
-      else this.#endHeap(pulse, `by what this process grew by since it answered, its heap holds about ${inMiB(pulse.heapBytes + grownBy)}`, isCrash)
+      const ownBytes = grownBy - this.#othersGrownBy(pulse, silence!.othersBytes, silent)
+      if (!isHoarder && pulse.heapBytes + ownBytes <= this.#lines(pulse).endBytes || !pulse.isSilentIndeed()) continue
+      if (isHoarder) this.#endHoarder(pulse, pulse.bufferBytes + grownBy, wentWithIt(grownBy / 2))
+      else this.#endHeap(pulse, `by what this process grew by since it answered, its heap holds about ${inMiB(pulse.heapBytes + ownBytes)}`, wentWithIt(ownBytes * OWN_SHARE))
       break
     }
     return soonMs
   }
 
-  /** It said itself what it holds, or was asked from outside. */
-  #measured(pulse: Pulse): void {
-    if (pulse.endingMs !== undefined || pulse.actors === 0) return
-    const roomBytes = this.#roomBytes(pulse)
-    if (pulse.bufferBytes > this.#parts.threadBuffersMiB * MIB) this.#endHoarder(pulse, pulse.bufferBytes, () => true)
-    else if (roomBytes < 0) this.#endHeap(pulse, `its heap held about ${inMiB(pulse.heapBytes)}`, () => true)
-    else if (this.#timer !== undefined && nextLookMs(roomBytes) < this.#plannedMs) this.#lookIn(nextLookMs(roomBytes))
+  #heldByOthers(pulse: Pulse): number {
+    let bytes = 0
+    for (const { pulse: other } of this.#watched.values()) if (other !== pulse) bytes += other.heapBytes + other.bufferBytes
+    return bytes
   }
 
-  /** What its heap may still grow by. */
-  #roomBytes({ heapBytes, heapLimitBytes }: Pulse): number {
-    return mostHeapBytes(this.#parts.threadHeapMiB, heapLimitBytes) - heapBytes
+  /** What other threads have taken since they held so much: as they said, or where they do not answer either, what they may. */
+  #othersGrownBy(pulse: Pulse, othersBytes: number, silent: readonly Watched[]): number {
+    let bytes = Math.max(0, this.#heldByOthers(pulse) - othersBytes)
+    for (const { pulse: other } of silent) if (other !== pulse) bytes += Math.max(0, this.#lines(other).lineBytes - other.heapBytes)
+    return bytes
+  }
+
+  #measured(watched: Watched, by: 'itself' | 'outside', collectedMs: number | undefined): void {
+    const { pulse } = watched
+    if (pulse.endingMs !== undefined || pulse.actors === 0) return
+    const nowMs = monotonicMs()
+    const lines = this.#lines(pulse)
+    if (collectedMs !== undefined) {
+      watched.askedMs = undefined
+      watched.acquittedUntilMs = nowMs + acquittedForMs(collectedMs)
+    }
+    if (pulse.bufferBytes > this.#parts.threadBuffersMiB * MIB) {
+      this.#endHoarder(pulse, pulse.bufferBytes, () => true)
+      return
+    }
+    const verdict = judgeHeap(lines, {
+      heapBytes: pulse.heapBytes,
+      by: collectedMs === undefined ? by : 'itself-collected',
+      askedForMs: watched.askedMs === undefined ? undefined : nowMs - watched.askedMs,
+      isAcquitted: nowMs < watched.acquittedUntilMs,
+    })
+    if (verdict === 'ends') this.#endHeap(pulse, `its heap held about ${inMiB(pulse.heapBytes)}`, () => true)
+    else if (verdict === 'is-to-collect') {
+      watched.askedMs = nowMs
+      pulse.collectGarbage()
+    }
+    const soonMs = nextLookMs(lines, pulse.heapBytes)
+    if (this.#timer !== undefined && soonMs < this.#plannedMs) this.#lookIn(soonMs)
+  }
+
+  #lines({ heapLimitBytes }: Pulse): HeapLines {
+    return heapLines(this.#parts.threadHeapMiB, heapLimitBytes)
   }
 
   #endHeap(pulse: Pulse, held: string, isCrash: () => boolean): void {
