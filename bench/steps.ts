@@ -15,8 +15,10 @@ const STEPS = 100
 /** Runs of a sample: at least so many, and where that is more, as many as have a place, twice over up to the most. */
 const FEWEST_RUNS = 32
 const MOST_RUNS = 512
-/** As many as are counted, and more: threads are compiled in it. */
-const WARM_UP_STEPS = 150
+/** The same work before it counts: new threads compile their code anew, some hundred thousand steps long. */
+const WARM_UP_MS = 3000
+/** Whole rounds of runs, until so much time has passed. */
+const SAMPLE_MS = 1000
 
 export const steps: Bench = {
   name: 'steps',
@@ -66,8 +68,13 @@ async function measure(setting: Setting, threads: number, actors: number, durabi
     const atOnce = actors * threads
     const runs = setting.quick ? atOnce : Math.max(FEWEST_RUNS, atOnce, Math.min(atOnce * 2, MOST_RUNS))
     const stepsPerRun = setting.quick ? 5 : STEPS
-    await runAll(troupe, runs, setting.quick ? 1 : WARM_UP_STEPS)
-    return count(troupe, () => runAll(troupe, runs, stepsPerRun))
+    const runFor = async (ms: number): Promise<void> => {
+      const endMs = performance.now() + (setting.quick ? 0 : ms)
+      do await runAll(troupe, runs, stepsPerRun)
+      while (performance.now() < endMs)
+    }
+    await runFor(WARM_UP_MS)
+    return count(troupe, () => runFor(SAMPLE_MS))
   })
 }
 
