@@ -10,7 +10,7 @@ export {
   closeStream, getEvent, now, patched, random, randomUUID, receive, send, setEvent, sleep, startChild, writeStream,
 } from './operations.ts'
 export type { ChildHandle, StartChildOptions } from './operations.ts'
-export { registerErrorClasses as registerError } from '../codec/error.ts'
+export { registerErrorClasses as registerError } from '../codec/classes.ts'
 export {
   InvalidOptionError, MailboxFullError, NonRetryableError, OutsideRunError, RetryAfterError, RunCancelledError, RunIdTakenError, RunQuarantinedError, RunTimeoutError,
   StepCrashedError, StepRetriesExhaustedError, StepTimeoutError, StreamClosedError, TroupeError, UnknownRunError, UnknownWorkflowError, UnserializableValueError,
