@@ -7,6 +7,7 @@
  */
 import type { Alarm, Clock } from '../model/clock.ts'
 import { assertInvariant } from '../invariant.ts'
+import type { Envelope, ToSupervisor } from '../protocol/actor.ts'
 import type { SupervisorStats } from '../protocol/host.ts'
 import type { Change, Store } from '../store/contract.ts'
 
@@ -17,7 +18,7 @@ const MOST_WAITING = 10_000
 /** How long a commit gathers that nobody waits for. */
 const PATIENCE_MS = 10
 /** A thread that has work for so long can wait for it. */
-export const PATIENT_FROM_MS = 2 * PATIENCE_MS
+const PATIENT_FROM_MS = 2 * PATIENCE_MS
 
 export interface CommitListener {
   /** Last call before a commit: what can be decided now goes with it. */
@@ -172,6 +173,11 @@ export class Commits {
     this.#lastMs = this.#clock.nowMs() - startedMs
     return true
   }
+}
+
+/** What a thread says of operations of its own, while it has so much else to do. */
+export function nobodyWaitsFor(facts: readonly Envelope<ToSupervisor>[], aheadMs: number): boolean {
+  return aheadMs >= PATIENT_FROM_MS && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started')
 }
 
 function messageOf(error: unknown): string {

@@ -13,8 +13,8 @@ import { Alarms } from './alarms.ts'
 import { Children } from './children.ts'
 import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
-import { PATIENT_FROM_MS } from './commits.ts'
 import type { Commits } from './commits.ts'
+import { nobodyWaitsFor } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
@@ -24,6 +24,7 @@ import { concernOf } from './pulse.ts'
 import { policyFor } from './probe.ts'
 import type { Probe } from './probe.ts'
 import type { Queues } from './queues.ts'
+import { Rates } from './rates.ts'
 import type { Runs } from './runs.ts'
 import { Schedules } from './schedules.ts'
 import type { Starts } from './starts.ts'
@@ -71,13 +72,14 @@ export class Shell implements AdmissionHost {
   readonly #admitted = new Map<number, number>()
   readonly steps = { succeeded: 0, failed: 0, retries: 0 }
   respawns = 0
-  readonly #rateAlarms = new Set<string>()
+  readonly #rates: Rates
   readonly #lingering: Lingering
   #onQuiet: (() => void) | undefined
 
   constructor(parts: ShellParts) {
     this.#parts = parts
     this.alarms = new Alarms(parts.clock)
+    this.#rates = new Rates(this.alarms, parts.queues, () => { parts.commits.schedule() })
     this.admission = new Admission(this, parts.queues, parts.actorsPerThread)
     this.children = new Children(this, parts)
     this.#lingering = new Lingering(this, parts)
@@ -103,9 +105,9 @@ export class Shell implements AdmissionHost {
 
   facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
     const { pool, commits } = this.#parts
-    const isPatient = pool.aheadMs(threadId) >= PATIENT_FROM_MS && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started')
-    if (isPatient) commits.patiently(() => { this.#hearAll(threadId, facts) })
-    else this.#hearAll(threadId, facts)
+    const hearAll = (): void => { this.#hearAll(threadId, facts) }
+    if (nobodyWaitsFor(facts, pool.aheadMs(threadId))) commits.patiently(hearAll)
+    else hearAll()
   }
 
   #hearAll(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
@@ -241,7 +243,7 @@ export class Shell implements AdmissionHost {
     if (queue === undefined) return
     if (progress.holdsPlace === true) {
       commits.add(queues.took(meta))
-      this.#awaitRate(queue)
+      this.#rates.await(queue)
       return
     }
     queues.left(meta)
@@ -252,25 +254,13 @@ export class Shell implements AdmissionHost {
   /** Admits whom there is room for. Queues that their rates hold back now, perhaps because the clock was set back, are looked at again. */
   admitWaiting(): void {
     this.admission.run()
-    if (this.admission.waiting > 0) for (const queue of this.#parts.queues.limited()) this.#awaitRate(queue)
-  }
-
-  /** A queue that its rate holds back is looked at again when it may start the next run. */
-  #awaitRate(queue: string): void {
-    const atMs = this.#rateAlarms.has(queue) ? undefined : this.#parts.queues.nextStartAtMs(queue)
-    if (atMs === undefined) return
-    this.#rateAlarms.add(queue)
-    this.alarms.at(atMs, () => {
-      this.#rateAlarms.delete(queue)
-      this.#parts.commits.schedule()
-      this.#awaitRate(queue)
-    })
+    if (this.admission.waiting > 0) this.#rates.awaitAll()
   }
 
   /** A queue's bounds are others: they hold from now on. */
   boundsChanged(queue: string): void {
     this.admission.placeFree(queue, undefined)
-    this.#awaitRate(queue)
+    this.#rates.await(queue)
     this.#parts.commits.schedule()
   }
 
