@@ -19,8 +19,8 @@ export class Schedules {
   readonly #shell: Shell
   readonly #parts: ShellParts
   readonly #schedules = new Map<string, Schedule>()
-  /** By name what was set last, while its arguments are looked at. */
-  readonly #checked = new Map<string, ScheduleRequest>()
+  /** By name, in order: what is to be set once its arguments are known to be right, unless something later was done before. */
+  readonly #checked = new Map<string, ScheduleRequest[]>()
   #alarm: { readonly atMs: number, readonly cancel: () => void } | undefined
 
   constructor(shell: Shell, parts: ShellParts) {
@@ -40,24 +40,34 @@ export class Schedules {
   }
 
   /**
-   * Sets it once its arguments are known to be right. Set again or removed meanwhile, it stays as that left it.
+   * Sets it once its arguments are known to be right. Set again or removed meanwhile, by what was asked later, it stays as that left it.
    * @throws UnknownWorkflowError
    */
   setChecked(request: ScheduleRequest, done: () => void, refused: (error: unknown) => void): void {
     const { name, workflow, args } = request
     const { checksArgs } = this.#parts.starts.workflow(workflow)
-    this.#checked.delete(name)
     if (!checksArgs) {
+      this.#checked.delete(name)
       this.#set(request)
       return done()
     }
-    this.#checked.set(name, request)
-    const isLast = (): boolean => this.#checked.get(name) === request && this.#checked.delete(name)
+    const sameName = this.#checked.get(name) ?? []
+    this.#checked.set(name, sameName)
+    sameName.push(request)
+    /** Takes it from those that are looked at. False: it was overtaken. */
+    const take = (andBefore: boolean): boolean => {
+      const at = this.#checked.get(name) === sameName ? sameName.indexOf(request) : -1
+      if (at < 0) return false
+      if (andBefore) sameName.splice(0, at + 1)
+      else sameName.splice(at, 1)
+      if (sameName.length === 0) this.#checked.delete(name)
+      return true
+    }
     this.#shell.children.checkArgs({ id: name, workflow, args }, taken => {
-      if (isLast()) this.#set({ ...request, args: taken })
+      if (take(true)) this.#set({ ...request, args: taken })
       done()
     }, error => {
-      isLast()
+      take(false)
       refused(new EncodedRefusal(error))
     })
   }

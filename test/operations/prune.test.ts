@@ -3,9 +3,11 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { Troupe, UnknownRunError } from 'troupe'
 import type { RunHandle } from 'troupe'
+import { createMemoryStore } from '../../lib/store/memory/index.ts'
 import { listAll, openTroupe, recordingLogger, rejection, storeFolder, storeImage, until } from '../harness.ts'
 import { inlineLink } from '../harness-inline.ts'
 import { ManualClock } from '../manual-clock.ts'
+import { faultyStore } from '../store/faulty-store.ts'
 import { fails, family } from '../fixtures/operations/family.js'
 import type { Member } from '../fixtures/operations/family.ts'
 
@@ -187,4 +189,28 @@ t.test('what is asked of a finished run in the turn in which it is deleted goes 
   t.same(pruned, { runs: 1 })
   t.same(await idsOf(troupe), [])
   t.same(logger.lines.filter(({ level }) => level === 'error'), [])
+})
+
+t.test('while the store refuses nothing is deleted, and when it takes commits again what was asked before goes ahead', async t => {
+  let refusals = 0
+  let isRefusing = false
+  const store = faultyStore(createMemoryStore(), { faultOf: () => {
+    if (!isRefusing) return undefined
+    refusals++
+    return 'refused'
+  } })
+  const troupe = await Troupe.openOver({ store: '/nowhere', workflows, threads: 1, logger: recordingLogger() }, inlineLink({ openStore: () => store }))
+  t.teardown(() => troupe.close({ mode: 'abandon' }))
+  const run = await grow(troupe, { id: 'run' })
+  await run.result()
+  isRefusing = true
+  const sent = run.send('never read')
+  await until('the store has refused', () => refusals > 0)
+  const pruned = troupe.prune({ finishedBefore: LATER })
+  const before = refusals
+  await until('it has refused again', () => refusals > before)
+  t.equal(store.countRuns({ order: 'oldest-first' }), 1)
+  isRefusing = false
+  await sent
+  t.same(await pruned, { runs: 1 })
 })

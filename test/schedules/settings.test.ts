@@ -149,12 +149,17 @@ t.test('a schedule whose arguments take long to check does not undo what was ask
   const files: Files = { trace: join(folder, 'trace'), checked: join(folder, 'checked'), end: join(folder, 'end') }
   const workflows = ['guarded', 'script'].map(name => new URL(`../fixtures/operations/${name}.js`, import.meta.url))
   const troupe = await openTroupe(t, { workflows, store: join(folder, 'store') })
-  const set = ['kept', 'removed', 'changed'].map(name => troupe.setSchedule(name, guarded, [files], { everySeconds: 60 }))
-  await until('all are being checked', () => readTrace(files.trace).length === 3)
+  const set = ['kept', 'removed', 'changed', 'set twice'].map(name => troupe.setSchedule(name, guarded, [files], { everySeconds: 60 }))
+  const sooner = { ...files, checked: join(folder, 'checked sooner') }
+  const second = troupe.setSchedule('set twice', guarded, [sooner], { everySeconds: 70 })
+  const wrong = rejection(troupe.setSchedule('kept', guarded, [{ ...sooner, wrong: true }], { everySeconds: 80 }))
+  await until('all are being checked', () => readTrace(files.trace).length === 6)
   await troupe.removeSchedule('removed')
   await troupe.setSchedule('changed', 'script', [], { everySeconds: 90 })
+  writeFileSync(sooner.checked, '')
+  await second
+  t.ok(await wrong instanceof InvalidOptionError)
   writeFileSync(files.checked, '')
   await Promise.all(set)
-  t.match(await troupe.listSchedules(), [{ name: 'changed', workflow: 'script', everySeconds: 90 }, { name: 'kept', workflow: 'guarded', everySeconds: 60 }])
-  t.equal((await troupe.listSchedules()).length, 2)
+  t.same((await troupe.listSchedules()).map(({ name, workflow, everySeconds }) => [name, workflow, everySeconds]), [['changed', 'script', 90], ['kept', 'guarded', 60], ['set twice', 'guarded', 70]])
 })

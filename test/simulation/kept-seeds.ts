@@ -13,5 +13,6 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 1125574203, found: 'a queue that its rate held back was free again, and full once more by a clock that was set back before anybody was admitted: nobody looked again' },
   { seed: 95900645, found: 'of a resumed run that had failed a sleep was kept that had begun after what was forgotten: the clock had been set back in between, and the run waited for ever' },
   { seed: 95897956, found: 'the same' },
+  { seed: 857443950, found: 'a schedule that was set again while the arguments of the first time were still being checked was acknowledged, and was not there' },
   { seed: 53, found: 'who was alone on a thread but for code that a finished run had left there was charged for its end' },
 ]
