@@ -28,6 +28,8 @@ export interface ReportCommand {
   readonly verb: 'report'
   readonly files: readonly string[]
   readonly html: string
+  /** A folder for each chart as a picture; undefined: none are made. */
+  readonly svg: string | undefined
 }
 
 /** What is wrong with the command line, or with a file that it names. */
@@ -35,7 +37,8 @@ export class UsageError extends Error {}
 
 export const HELP = `npm run bench -- [NAME ...] [options]       runs benches
 npm run bench -- compare A.json B.json      says what changed from A to B beyond the noise
-npm run bench -- report FILE.json ... [--html FILE]   draws what they hold. Default: the first file's name with .html
+npm run bench -- report FILE.json ... [--html FILE] [--svg FOLDER]
+                                            draws what they hold. Default: the first file's name with .html
 
   --quick        tiny sizes, one round: shows that it works, not how fast
   --rounds N     samples of each contestant; what takes long has fewer. Default 5
@@ -45,6 +48,7 @@ npm run bench -- report FILE.json ... [--html FILE]   draws what they hold. Defa
   --minutes N    how long "soak" goes on. Default 60
   --json FILE    where every sample is written. Default bench-results/<date>.json
   --html FILE    also draws a report of it
+  --svg FOLDER   "report": also draws each chart as a picture of its own
   --dir FOLDER   where stores are made; it must lie on the disk to be measured. Default bench-results
   --help
 
@@ -58,7 +62,7 @@ export function parseCommand(
   if (values.help === true) return 'help'
   const [verb, ...files] = positionals
   if (verb === 'compare') return compareCommand(files)
-  if (verb === 'report') return reportCommand(files, values.html)
+  if (verb === 'report') return reportCommand(files, values.html, values.svg)
   for (const name of positionals) if (!known.includes(name)) throw new UsageError(`There is no bench "${name}". There are: ${known.join(', ')}.`)
   const quick = values.quick === true
   return {
@@ -82,10 +86,10 @@ function compareCommand(files: readonly string[]): CompareCommand {
   return { verb: 'compare', files: [before, after] }
 }
 
-function reportCommand(files: readonly string[], html: string | undefined): ReportCommand {
+function reportCommand(files: readonly string[], html: string | undefined, svg: string | undefined): ReportCommand {
   const [first] = files
   if (first === undefined) throw new UsageError('report takes one or more files of results.')
-  return { verb: 'report', files, html: html ?? `${first.replace(/\.json$/, '')}.html` }
+  return { verb: 'report', files, html: html ?? `${first.replace(/\.json$/, '')}.html`, svg }
 }
 
 function parse(argv: readonly string[]) {
@@ -102,6 +106,7 @@ function parse(argv: readonly string[]) {
         minutes: { type: 'string' },
         json: { type: 'string' },
         html: { type: 'string' },
+        svg: { type: 'string' },
         dir: { type: 'string' },
         help: { type: 'boolean' },
       },

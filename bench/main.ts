@@ -11,7 +11,7 @@ import { readDocument } from './document.ts'
 import { ratioOf, summarize } from './figures.ts'
 import type { Row } from './figures.ts'
 import { describeMachine, isInMemory } from './machine.ts'
-import { writeReport } from './report.ts'
+import { writePictures, writeReport } from './report.ts'
 import { formatTable } from './table.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -20,7 +20,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const command = parseCommand(argv, BENCHES.map(({ name }) => name), new Date(), unasked)
     if (command === 'help') print(HELP + BENCHES.map(({ name, title, onlyByName }) => `  ${name.padEnd(14)} ${title}${onlyByName === true ? ' (only when it is named)' : ''}`).join('\n'))
     else if (command.verb === 'compare') print(compare(readDocument(command.files[0]), readDocument(command.files[1])))
-    else if (command.verb === 'report') report(command.files, command.html)
+    else if (command.verb === 'report') report(command.files, command.html, command.svg)
     else await runAll(command)
     return 0
   } catch (error) {
@@ -30,9 +30,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function report(files: readonly string[], html: string): void {
-  writeReport(html, files.map(readDocument))
+function report(files: readonly string[], html: string, svg?: string): void {
+  const documents = files.map(readDocument)
+  writeReport(html, documents)
   print(`report: ${html}`)
+  if (svg !== undefined) for (const file of writePictures(svg, documents)) print(`picture: ${file}`)
 }
 
 async function runAll(command: Command): Promise<void> {

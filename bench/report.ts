@@ -1,29 +1,52 @@
 /** A page of charts from files of results: one HTML file that needs nothing else, in light and in dark. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { curves, dots, escape } from './chart.ts'
-import type { Line } from './chart.ts'
+import { dirname, join } from 'node:path'
+import { escape } from './chart.ts'
+import { chartsOf, namesOf } from './charts.ts'
 import type { BenchResult, ResultDocument } from './document.ts'
 import { isReached, medianOf, ratioOf, summarize } from './figures.ts'
 import type { Goal, Row } from './figures.ts'
 import { formatGoal, formatNumber } from './table.ts'
 
-const STYLE = `
+/** Colours, in light and in dark, and what the parts of a chart look like. */
+const COLOURS = `
 :root { color-scheme: light dark; --paper: #fff; --ink: #1d2430; --soft: #5b6675; --rule: #d9dee5; --goal: #b3261e; --good: #1c7c3c;
   --s0: #1f5fbf; --s1: #c4570c; --s2: #2d7d46; --s3: #7b3fa0; --s4: #8a6d00; --s5: #0f7c86 }
 @media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #e4e8ee; --soft: #a0abba; --rule: #333c49; --goal: #ff8a80; --good: #7ddc98;
   --s0: #7db1ff; --s1: #ffa657; --s2: #7ddc98; --s3: #d2a8ff; --s4: #e3c04f; --s5: #66d9e8 } }
+svg { font: 12px system-ui, sans-serif }
+svg text { fill: var(--ink) } svg .title { fill: var(--soft) } svg .value { fill: var(--soft) } svg .goal-label { fill: var(--goal) }
+.grid { stroke: var(--rule) } .axis { stroke: var(--soft) } .goal { stroke: var(--goal); stroke-width: 1.5; stroke-dasharray: 6 4 }
+.curve { fill: none; stroke-width: 2 } .spread { stroke-width: 1.5; opacity: .7 } .paper { fill: var(--paper) }
+${Array.from({ length: 6 }, (_, i) => `.curve.s${i}, .spread.s${i} { stroke: var(--s${i}) } .dot.s${i} { fill: var(--s${i}) }`).join('\n')}
+`
+
+const STYLE = `${COLOURS}
 body { margin: 0 auto; padding: 1.5rem; max-width: 62rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
 h1 { font-size: 1.6rem } h2 { margin-top: 2.8rem; padding-top: .6rem; border-top: 1px solid var(--rule); font-size: 1.3rem } h3 { font-size: 1rem; margin: 1.4rem 0 .2rem }
 p, li, td, th { font-size: .92rem } .soft { color: var(--soft) } .missed { color: var(--goal); font-weight: 600 } .reached { color: var(--good); font-weight: 600 }
-svg { display: block; width: 100%; max-width: 52rem; height: auto; font: 12px system-ui, sans-serif }
-svg text { fill: var(--ink) } svg .title { fill: var(--soft) } svg .value { fill: var(--soft) } svg .goal-label { fill: var(--goal) }
-.grid { stroke: var(--rule) } .axis { stroke: var(--soft) } .goal { stroke: var(--goal); stroke-width: 1.5; stroke-dasharray: 6 4 }
-.curve { fill: none; stroke-width: 2 } .spread { stroke-width: 1.5; opacity: .7 }
-${Array.from({ length: 6 }, (_, i) => `.curve.s${i}, .spread.s${i} { stroke: var(--s${i}) } .dot.s${i} { fill: var(--s${i}) }`).join('\n')}
+svg { display: block; width: 100%; max-width: 52rem; height: auto }
 .wide { overflow-x: auto } table { border-collapse: collapse } th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid var(--rule); text-align: left; white-space: nowrap }
 td.number { text-align: right; font-variant-numeric: tabular-nums } code { font-size: .95em } summary { cursor: pointer; color: var(--soft) }
 `
+
+/** Each chart as a picture of its own: FOLDER/<bench>.svg, or <bench>-1.svg, <bench>-2.svg, ... Returns the files. */
+export function writePictures(folder: string, documents: readonly ResultDocument[]): readonly string[] {
+  mkdirSync(folder, { recursive: true })
+  return documents.flatMap(({ benches }) => benches).flatMap(({ name, rows }) => {
+    const charts = chartsOf(rows)
+    return charts.map(({ svg }, i) => {
+      const file = join(folder, `${name}${charts.length === 1 ? '' : `-${i + 1}`}.svg`)
+      writeFileSync(file, `${picture(svg)}\n`)
+      return file
+    })
+  })
+}
+
+function picture(svg: string): string {
+  const end = svg.indexOf('>') + 1
+  return `${svg.slice(0, end).replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')}<style>${COLOURS}</style><rect class="paper" width="100%" height="100%"/>${svg.slice(end)}`
+}
 
 export function writeReport(file: string, documents: readonly ResultDocument[]): void {
   mkdirSync(dirname(file), { recursive: true })
@@ -77,78 +100,8 @@ function section(bench: BenchResult, document: ResultDocument, isDated: boolean)
   const { name, title, systems = {}, rows } = bench
   const list = Object.entries(systems).map(([system, words]) => `<li><strong>${escape(system)}</strong>: ${escape(words)}</li>`).join('')
   return `<section id="${escape(name)}"><h2>${escape(name)}${isDated ? ` <span class="soft">${escape(document.date)}</span>` : ''}</h2><p>${escape(title)}</p>`
-    + `${list === '' ? '' : `<ul>${list}</ul>`}${[...placed(rows), ...unplaced(rows)].join('')}${table(rows)}`
+    + `${list === '' ? '' : `<ul>${list}</ul>`}${chartsOf(rows).map(({ title: words, svg }) => `<h3>${escape(words)}</h3>${svg}`).join('')}${table(rows)}`
     + `<p class="soft">Repeat: <code>npm run bench -- ${escape(name)}</code></p></section>`
-}
-
-/** Axes with more than one place: one alone is no curve. */
-function axesOf(rows: readonly Row[]): readonly string[] {
-  const xs = new Map<string, Set<number>>()
-  for (const { axis, x } of rows.flatMap(({ places = [] }) => places)) xs.set(axis, (xs.get(axis) ?? new Set()).add(x))
-  return [...xs].filter(([, places]) => places.size > 1).map(([axis]) => axis)
-}
-
-/** Curves: rows that stand on one axis, by unit; and their ratios, where there are any. */
-function placed(rows: readonly Row[]): string[] {
-  const axes = axesOf(rows)
-  return axes.flatMap(axis => {
-    const on = rows.flatMap(row => (row.places ?? []).filter(place => place.axis === axis).map(({ x }) => ({ row, x })))
-    const units = [...new Set(on.map(({ row }) => row.unit))]
-    const charts = units.map(unit => {
-      const own = on.filter(({ row }) => row.unit === unit)
-      const lines = namesOf(own.map(({ row }) => row)).map((name): Line => ({
-        name,
-        points: own.flatMap(({ row, x }) => row.series.filter(series => series.name === name && series.samples.length > 0).map(({ samples }) => ({ x, ...summarize(samples) }))),
-      }))
-      const aims = own.flatMap(({ row }) => (row.goals ?? []).map(goal => ({ value: boundOf(goal), label: `goal for ${row.label}: ${formatGoal(goal)} ${row.unit}` })))
-      return heading(`${unit} by ${axis}`) + curves({ title: `${unit} by ${axis}`, xTitle: axis, yTitle: unit, lines, goals: aims })
-    })
-    const compared = on.filter(({ row }) => row.ratio !== undefined)
-    if (compared.length < 2) return charts
-    const { of, to } = compared[0]!.row.ratio!
-    const points = compared.map(({ row, x }) => ({ x, ...only(ratioOf(row)!) }))
-    const aims = compared.flatMap(({ row }) => row.ratio?.goal === undefined ? [] : [{ value: boundOf(row.ratio.goal), label: `goal for ${row.label}: ${formatGoal(row.ratio.goal)}` }])
-    const title = `${of} against ${to}, by ${axis}`
-    return [...charts, heading(title) + curves({ title, xTitle: axis, yTitle: 'ratio of the medians', lines: [{ name: of, points }], goals: aims })]
-  })
-}
-
-/** Dots: rows that stand for themselves, by unit; and their ratios. */
-function unplaced(rows: readonly Row[]): string[] {
-  const axes = axesOf(rows)
-  const own = rows.filter(({ places = [] }) => !places.some(({ axis }) => axes.includes(axis)))
-  const charts = [...new Set(own.map(({ unit }) => unit))].map(unit => {
-    const these = own.filter(row => row.unit === unit)
-    const lines = namesOf(these).map((name): Line => ({
-      name,
-      points: these.flatMap((row, at) => row.series.filter(series => series.name === name && series.samples.length > 0).map(({ samples }) => ({ x: at, ...summarize(samples) }))),
-    }))
-    const aims = these.flatMap((row, at) => (row.goals ?? []).map(goal => ({ row: at, value: boundOf(goal), label: `goal ${formatGoal(goal)}` })))
-    return heading(unit) + dots({ title: unit, xTitle: unit, labels: these.map(({ label }) => label), lines, goals: aims })
-  })
-  const compared = own.filter(row => row.ratio !== undefined)
-  if (compared.length === 0) return charts
-  const { of, to } = compared[0]!.ratio!
-  const points = compared.map((row, at) => ({ x: at, ...only(ratioOf(row)!) }))
-  const aims = compared.flatMap((row, at) => row.ratio?.goal === undefined ? [] : [{ row: at, value: boundOf(row.ratio.goal), label: `goal ${formatGoal(row.ratio.goal)}` }])
-  const title = `${of} against ${to}`
-  return [...charts, heading(title) + dots({ title, xTitle: 'ratio of the medians', labels: compared.map(({ label }) => label), lines: [{ name: of, points }], goals: aims })]
-}
-
-function heading(title: string): string {
-  return `<h3>${escape(title)}</h3>`
-}
-
-function only(value: number): { readonly median: number, readonly min: number, readonly max: number } {
-  return { median: value, min: value, max: value }
-}
-
-function boundOf(goal: Goal): number {
-  return 'atLeast' in goal ? goal.atLeast : goal.atMost
-}
-
-function namesOf(rows: readonly Row[]): readonly string[] {
-  return [...new Set(rows.flatMap(({ series }) => series.map(({ name }) => name)))]
 }
 
 function table(rows: readonly Row[]): string {

@@ -139,5 +139,5 @@ t.test('--help names every bench and every option', async t => {
   const { code, out } = await run('--help')
   t.equal(code, 0)
   for (const name of Object.keys(EXPECTED)) t.ok(out.includes(`\n  ${name} `), name)
-  for (const option of ['--quick', '--rounds', '--threads', '--sleeping', '--records', '--minutes', '--json', '--html', '--dir', 'compare', 'report']) t.ok(out.includes(option), option)
+  for (const option of ['--quick', '--rounds', '--threads', '--sleeping', '--records', '--minutes', '--json', '--html', '--svg', '--dir', 'compare', 'report']) t.ok(out.includes(option), option)
 })

@@ -1,9 +1,11 @@
 import t from 'tap'
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { curves, dots } from '../../bench/chart.ts'
 import { compare, isBetter, judge } from '../../bench/compare.ts'
 import type { ResultDocument } from '../../bench/document.ts'
 import type { Row } from '../../bench/figures.ts'
-import { page } from '../../bench/report.ts'
+import { page, writePictures } from '../../bench/report.ts'
 import { formatTick, scaleFor } from '../../bench/scale.ts'
 
 const MACHINE = { cpu: 'one', cpus: 2, platform: 'linux', node: 'v20', packages: { troupe: '1.0.0' } }
@@ -80,4 +82,17 @@ t.test('a report holds everything itself: curves, the durability of each system,
   t.equal(html.match(/<svg /g)?.length, 3, 'a curve, its ratios, and a case of its own')
   t.equal(html.match(/class="missed"/g)?.length, 2)
   t.equal(html.match(/class="reached"/g)?.length, 1)
+})
+
+t.test('each chart can be a picture of its own, which needs nothing else', async t => {
+  const row: Row = { label: 'memory', unit: 'MB', series: [{ name: 'ours', samples: [70] }] }
+  const one = documentOf([row], { benches: [{ name: 'memory', title: 'a', rows: [row] }] })
+  const two = documentOf([row], { benches: [{ name: 'idle', title: 'b', rows: [row, { ...row, unit: 'ms' }] }] })
+  const files = writePictures(join(t.testdir({}), 'charts'), [one, two])
+  t.same(files.map(file => basename(file)), ['memory.svg', 'idle-1.svg', 'idle-2.svg'])
+  for (const file of files) {
+    const svg = readFileSync(file, 'utf8')
+    t.match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="[^"]+".*<style>[^]*<\/style>.*<\/svg>\n$/)
+    t.notMatch(svg.replace('http://www.w3.org/2000/svg', ''), /https?:|<script|@import|NaN|undefined/)
+  }
 })
