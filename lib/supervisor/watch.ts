@@ -53,8 +53,8 @@ interface TimedAttempt {
 interface Silence {
   readonly sinceMs: number
   readonly timed: readonly TimedAttempt[]
-  /** Of the process, when the thread answered last. */
-  readonly processBytes: number | undefined
+  /** Of the process, when the thread answered last, without what threads had that have ended since. */
+  processBytes: number | undefined
   /** What the other threads said last, at that time, that they hold. */
   readonly othersBytes: number
   /** How often it was named. */
@@ -78,6 +78,7 @@ export class Watch {
   #plannedMs = 0
   #lookedMs = 0
   #processBytes: number | undefined
+  #hasEnded = false
   #stopped = false
 
   constructor(parts: WatchParts) {
@@ -94,6 +95,7 @@ export class Watch {
   remove(threadId: number): void {
     const watched = this.#watched.get(threadId)
     this.#watched.delete(threadId)
+    this.#hasEnded = true
     if (watched?.endingNamed === true) {
       this.#parts.log('info', { event: 'thread-ended-late', threadId }, `Thread ${threadId} has ended at last; a new one takes its place.`)
     }
@@ -136,6 +138,7 @@ export class Watch {
         this.#lookAtEnding(watched, pulse.endingMs)
       } else if (this.#lookAtSilence(watched, passedMs)) silent.push(watched)
     }
+    this.#forgetEnded(silent, processBytes)
     const soonMs = this.#lookAtMemory(silent, processBytes)
     this.#processBytes = processBytes
     if (isNeeded && !this.#stopped) this.#lookIn(Math.min(soonMs, silent.length > 0 ? LOOK_CLOSELY_MS : LOOK_EVERY_MS))
@@ -243,6 +246,14 @@ export class Watch {
   }
 
   // ---- memory ------------------------------------------------------------------------------------------------------
+
+  /** What a thread that ends gives back is no reason to think that another one has grown by so much less. */
+  #forgetEnded(silent: readonly Watched[], processBytes: number | undefined): void {
+    const isEnding = this.#hasEnded || [...this.#watched.values()].some(({ pulse }) => pulse.endingMs !== undefined)
+    this.#hasEnded = false
+    if (!isEnding || processBytes === undefined || this.#processBytes === undefined || processBytes >= this.#processBytes) return
+    for (const { silence } of silent) if (silence?.processBytes !== undefined) silence.processBytes -= this.#processBytes - processBytes
+  }
 
   /** When it must look again at the latest. */
   #lookAtMemory(silent: readonly Watched[], processBytes: number | undefined): number {
