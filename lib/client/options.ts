@@ -19,7 +19,7 @@ export interface TroupeOptions {
   readonly actorsPerThread?: number
   /** 'power-loss': a step counts once it is synced to disk. 'process-crash': once the kernel has it. Default 'power-loss'. */
   readonly durability?: 'power-loss' | 'process-crash'
-  /** Heap bound of each thread in MiB, >= 16; an actor that exceeds it crashes its thread, and only its thread. Default: V8's. */
+  /** Heap bound of each thread in MiB, >= 16; an actor that holds more crashes its thread, and only its thread. With garbage a heap may be larger for a while. Default: V8's. */
   readonly threadHeapMiB?: number
   /**
    * Bound in MiB of what each thread holds outside its heap (ArrayBuffers, Buffers, WebAssembly memory), >= 64; a thread that exceeds it is ended, as by a crash.

@@ -164,23 +164,13 @@ t.test('what ends a thread, or what does not yield and cannot be told whose it i
 })
 
 t.test('a thread that holds too much in its heap, whatever fills it and whether it answers or not, is ended, and the process lives on', { buffered: true }, async t => {
-  const trial = await abuseAll(t, ['map', 'array', 'json', 'plateau'], () => ({}), { threadHeapMiB: 64 })
+  const trial = await abuseAll(t, ['map', 'array', 'plateau'], () => ({}), { threadHeapMiB: 64 })
   await neverCharged(t, trial)
   for (const [abuse, culprit] of trial.culprits) {
     for (const error of await failuresOf(t, culprit)) {
       t.ok(error instanceof StepCrashedError)
       t.match(error.message, /its thread ran out of memory: .*, which is past the threadHeapMiB of 64, and it was ended/, abuse)
     }
-  }
-})
-
-t.test('code that makes much garbage but holds less than its thread may goes on, whether it yields or not', { buffered: true }, async t => {
-  const troupe = await openTroupe(t, { store: join(t.testdir({}), 'store'), workflows: ABUSE, threads: 2, threadHeapMiB: 64, threadBuffersMiB: 4096 })
-  const runs = [await troupe.start('litters', [45, 3000, false]), await troupe.start('litters', [45, 3000, true])] as RunHandle<number>[]
-  for (const run of runs) {
-    const peakMiB = await run.result()
-    t.ok(peakMiB > 64, `its heap had up to ${Math.round(peakMiB)} MiB`)
-    t.match(await run.info(), { crashes: 0, incarnation: 1 })
   }
 })
 
