@@ -15,10 +15,8 @@ const FIRST_RETRY_MS = 20
 export const LONGEST_RETRY_MS = 5000
 /** While the store refuses, this many changes may wait before the host is refused further ones. What runs say is bounded by the runs at work. */
 const MOST_WAITING = 10_000
-/** How long a commit gathers that nobody waits for. */
-const PATIENCE_MS = 10
-/** A thread that has work for so long can wait for it. */
-const PATIENT_FROM_MS = 2 * PATIENCE_MS
+/** How long a commit gathers that nobody waits for: half as long as the thread that could go on after it has other work, in these steps. */
+const PATIENCE_MS = [20, 10]
 
 export interface CommitListener {
   /** Last call before a commit: what can be decided now goes with it. */
@@ -41,8 +39,9 @@ export class Commits {
   #refusals = 0
   #refusedBecause: unknown
   #retry: Alarm | undefined
-  #isPatient = false
+  #patienceMs = 0
   #later: Alarm | undefined
+  #laterMs = Infinity
   #stopped = false
   #count = 0
   #entries = 0
@@ -95,25 +94,19 @@ export class Commits {
     }
   }
 
-  /** What is added meanwhile may wait a little for more. */
-  patiently(work: () => void): void {
-    this.#isPatient = true
+  /** What is added meanwhile may wait so long for more. */
+  patiently(patienceMs: number, work: () => void): void {
+    this.#patienceMs = patienceMs
     try {
       work()
     } finally {
-      this.#isPatient = false
+      this.#patienceMs = 0
     }
   }
 
   schedule(): void {
     if (this.#scheduled || this.#stopped || this.#retry !== undefined) return
-    if (this.#isPatient) {
-      this.#later ??= this.#clock.shortly(PATIENCE_MS, () => {
-        this.#later = undefined
-        this.schedule()
-      })
-      return
-    }
+    if (this.#patienceMs > 0) return this.#scheduleLater(this.#patienceMs)
     this.#scheduled = true
     this.#clock.soon(() => {
       this.#scheduled = false
@@ -121,11 +114,26 @@ export class Commits {
     })
   }
 
+  #scheduleLater(patienceMs: number): void {
+    if (patienceMs >= this.#laterMs) return
+    this.#cancelLater()
+    this.#laterMs = patienceMs
+    this.#later = this.#clock.shortly(patienceMs, () => {
+      this.#cancelLater()
+      this.schedule()
+    })
+  }
+
+  #cancelLater(): void {
+    this.#later?.cancel()
+    this.#later = undefined
+    this.#laterMs = Infinity
+  }
+
   /** Commits what waits. False: the store refused, and will be asked again. */
   commit(): boolean {
     if (this.#listener.isStopRequested()) return false
-    this.#later?.cancel()
-    this.#later = undefined
+    this.#cancelLater()
     this.#listener.gather()
     const changes = this.#changes
     if (changes.length > 0 && !this.#write(changes)) return false
@@ -141,7 +149,7 @@ export class Commits {
   /** No commit begins after this. */
   stop(): void {
     this.#stopped = true
-    this.#later?.cancel()
+    this.#cancelLater()
     this.#retry?.cancel()
   }
 
@@ -175,9 +183,10 @@ export class Commits {
   }
 }
 
-/** What a thread says of operations of its own, while it has so much else to do. */
-export function nobodyWaitsFor(facts: readonly Envelope<ToSupervisor>[], aheadMs: number): boolean {
-  return aheadMs >= PATIENT_FROM_MS && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started')
+/** How long what a thread says can wait, while it has so much else to do: operations of its own only. */
+export function patienceFor(facts: readonly Envelope<ToSupervisor>[], aheadMs: number): number {
+  const patienceMs = PATIENCE_MS.find(ms => aheadMs >= 2 * ms) ?? 0
+  return patienceMs > 0 && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started') ? patienceMs : 0
 }
 
 function messageOf(error: unknown): string {

@@ -14,7 +14,7 @@ import { Children } from './children.ts'
 import { Lingering } from './lingering.ts'
 import { Mail } from './mail.ts'
 import type { Commits } from './commits.ts'
-import { nobodyWaitsFor } from './commits.ts'
+import { patienceFor } from './commits.ts'
 import { decide } from './decide.ts'
 import type { Effect, RunInput, Word } from './decision.ts'
 import { evolve } from './evolve.ts'
@@ -105,9 +105,7 @@ export class Shell implements AdmissionHost {
 
   facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {
     const { pool, commits } = this.#parts
-    const hearAll = (): void => { this.#hearAll(threadId, facts) }
-    if (nobodyWaitsFor(facts, pool.aheadMs(threadId))) commits.patiently(hearAll)
-    else hearAll()
+    commits.patiently(patienceFor(facts, pool.aheadMs(threadId)), () => { this.#hearAll(threadId, facts) })
   }
 
   #hearAll(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void {

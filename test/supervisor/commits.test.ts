@@ -109,15 +109,18 @@ t.test('while the store refuses nothing is told, what comes meanwhile waits behi
 })
 
 /** One whose short delays are turned by hand, too. */
-function patientBench(): { readonly bench: Bench, readonly passes: () => void, readonly armed: () => number } {
+function patientBench(): { readonly bench: Bench, readonly passes: () => void, readonly armed: () => number, readonly delays: number[] } {
   const bench = new Bench()
   const waiting = new Set<() => void>()
-  bench.clock.shortly = (_, callback) => {
+  const delays: number[] = []
+  bench.clock.shortly = (delayMs, callback) => {
+    delays.push(delayMs)
     waiting.add(callback)
     return { cancel: () => { waiting.delete(callback) } }
   }
   return {
     bench,
+    delays,
     armed: () => waiting.size,
     passes: () => {
       for (const callback of waiting) {
@@ -131,7 +134,7 @@ function patientBench(): { readonly bench: Bench, readonly passes: () => void, r
 t.test('what nobody waits for gathers for a while', async t => {
   const { bench, passes, armed } = patientBench()
   for (const index of [1, 2]) {
-    bench.commits.patiently(() => { bench.add(index) })
+    bench.commits.patiently(20, () => { bench.add(index) })
     await turn()
   }
   t.same([bench.written, bench.log, armed(), bench.commits.isStill], [[], [], 1, false])
@@ -144,16 +147,30 @@ t.test('what nobody waits for gathers for a while', async t => {
 
 t.test('it goes with the next commit that somebody waits for, in order', async t => {
   const { bench, armed } = patientBench()
-  bench.commits.patiently(() => { bench.add(1) })
+  bench.commits.patiently(20, () => { bench.add(1) })
   bench.add(2)
-  bench.commits.patiently(() => { bench.add(3) })
+  bench.commits.patiently(20, () => { bench.add(3) })
   await turn()
   t.same([bench.written, armed()], [[[1, 2, 3]], 0])
 })
 
+t.test('it gathers for as long as the least patient can wait', async t => {
+  const { bench, passes, armed, delays } = patientBench()
+  for (const [index, ms] of [20, 10, 20, 10].entries()) bench.commits.patiently(ms, () => { bench.add(index) })
+  t.same([delays, armed()], [[20, 10], 1])
+  passes()
+  await turn()
+  t.same(bench.written, [[0, 1, 2, 3]])
+  bench.commits.patiently(20, () => { bench.add(4) })
+  t.same([delays, armed()], [[20, 10, 20], 1])
+  bench.commits.patiently(0, () => { bench.add(5) })
+  await turn()
+  t.same([bench.written[1], armed()], [[4, 5], 0])
+})
+
 t.test('an error while something is added patiently leaves no patience behind', async t => {
   const { bench } = patientBench()
-  t.throws(() => { bench.commits.patiently(() => { throw new TypeError('not this') }) })
+  t.throws(() => { bench.commits.patiently(20, () => { throw new TypeError('not this') }) })
   bench.add(1)
   await turn()
   t.same(bench.written, [[1]])
@@ -164,12 +181,12 @@ t.test('what gathers is not tried sooner while the store refuses, and never afte
   bench.refusing = true
   bench.add(1)
   await turn()
-  bench.commits.patiently(() => { bench.add(2) })
+  bench.commits.patiently(20, () => { bench.add(2) })
   t.equal(armed(), 0)
   bench.refusing = false
   bench.clock.turn(20)
   t.same(bench.written, [[1, 2]])
-  bench.commits.patiently(() => { bench.add(3) })
+  bench.commits.patiently(20, () => { bench.add(3) })
   bench.commits.stop()
   passes()
   await turn()

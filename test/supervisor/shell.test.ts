@@ -108,7 +108,9 @@ t.test('results of a thread that has other work for long gather; whatever else h
   await bench.start()
   bench.say({ type: 'actor-started' })
   let inTime: () => void = () => {}
-  bench.clock.shortly = (_, callback) => {
+  const delays: number[] = []
+  bench.clock.shortly = (delayMs, callback) => {
+    delays.push(delayMs)
     inTime = callback
     return { cancel: () => { inTime = () => {} } }
   }
@@ -119,9 +121,11 @@ t.test('results of a thread that has other work for long gather; whatever else h
   inTime()
   await turn()
   t.equal(bench.told.length, 1)
+  t.same(delays, [20])
+  bench.aheadMs = 39
   bench.say({ ...completed, index: 1 })
   await turn()
-  t.equal(bench.told.length, 1)
+  t.same([bench.told.length, delays], [1, [20, 10]])
   bench.aheadMs = 5
   bench.say({ type: 'step-started', index: 2, name: 's', attempt: 1, startedAtMs: 0, timeoutMs: undefined })
   bench.say({ ...completed, index: 2 })
