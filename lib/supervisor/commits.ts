@@ -15,8 +15,9 @@ const FIRST_RETRY_MS = 20
 export const LONGEST_RETRY_MS = 5000
 /** While the store refuses, this many changes may wait before the host is refused further ones. What runs say is bounded by the runs at work. */
 const MOST_WAITING = 10_000
-/** How long a commit gathers that nobody waits for: half as long as the thread that could go on after it has other work, in these steps. */
+/** How long a commit gathers that nobody waits for: one of these, and the thread that could go on after it has other work for half as long again. */
 const PATIENCE_MS = [20, 10]
+const WORK_FOR_PATIENCE = 1.5
 
 export interface CommitListener {
   /** Last call before a commit: what can be decided now goes with it. */
@@ -185,7 +186,7 @@ export class Commits {
 
 /** How long what a thread says can wait, while it has so much else to do: operations of its own only. */
 export function patienceFor(facts: readonly Envelope<ToSupervisor>[], aheadMs: number): number {
-  const patienceMs = PATIENCE_MS.find(ms => aheadMs >= 2 * ms) ?? 0
+  const patienceMs = PATIENCE_MS.find(ms => aheadMs >= WORK_FOR_PATIENCE * ms) ?? 0
   return patienceMs > 0 && facts.every(({ body: { type } }) => type === 'operation-completed' || type === 'step-started') ? patienceMs : 0
 }
 

@@ -7,8 +7,10 @@
 import { monotonicMs } from '../system.ts'
 import type { Pulse } from './pulse.ts'
 
-/** What a thread is given before anything is known of its actors, and what one takes whose code does not yield: one computes, the results of others are committed. */
-const FIRST = 8
+/**
+ * What a thread takes whose code does not yield: one computes, the results of others are committed. Before anything is known of its actors it takes no
+ * more: if they compute, what it took first would be missing on other threads.
+ */
 const FEW = 4
 const LOOK_EVERY_MS = 5
 /** While every thread has been at work all the time. Each look takes some of it. */
@@ -49,7 +51,7 @@ export class Places {
 
   add(pulse: Measured): void {
     this.#threads.set(pulse.threadId, {
-      pulse, places: Math.min(FIRST, this.#most), lookedMs: monotonicMs(), words: pulse.words, idleMs: pulse.idleMs, busyMs: 0, busyWords: 0,
+      pulse, places: Math.min(FEW, this.#most), lookedMs: monotonicMs(), words: pulse.words, idleMs: pulse.idleMs, busyMs: 0, busyWords: 0,
     })
   }
 

@@ -122,7 +122,7 @@ t.test('results of a thread that has other work for long gather; whatever else h
   await turn()
   t.equal(bench.told.length, 1)
   t.same(delays, [20])
-  bench.aheadMs = 39
+  bench.aheadMs = 29
   bench.say({ ...completed, index: 1 })
   await turn()
   t.same([bench.told.length, delays], [1, [20, 10]])
