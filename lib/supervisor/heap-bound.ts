@@ -8,8 +8,8 @@
  *  - one that does not answer is ended when its heap is past a line that it does not reach with garbage: V8 collects before a heap is twice
  *    as large as what lives in it, or if its limit is 2 GiB or more (then it is four times) before it is halfway from that to the limit.
  *    With 0.8 of the bound alive, what was measured at most was below the line (by 3 per cent at 512 MiB, by 19 at 64 MiB);
- *  - what is left above the line is for what comes in between two looks, and for the largest thing that is made at once: a table that
- *    grows is there twice, the new one twice as large; and no object is larger than 1 GiB.
+ *  - what is left above the line is for what comes in between two looks, and for the largest thing that is made at once: no object is larger than
+ *    1 GiB. A table that grows is there twice, the new one twice as large, and a heap is ended for certain when a quarter of that room is used.
  */
 import { getHeapStatistics } from 'node:v8'
 
@@ -18,7 +18,6 @@ const MIB = 2 ** 20
 /** Above it V8's limit is more than 2 GiB. */
 const MOST_SMALL_MIB = 512
 const LEAST_ROOM_MIB = 64
-const LEAST_END_ROOM_MIB = 512
 const LARGEST_OBJECT_MIB = 1024
 /** A heap so much larger than it was given to be: the process was started with a --max-old-space-size, which takes the place of that. */
 const FLAGGED_BYTES = 16 * MIB
@@ -42,7 +41,7 @@ export function resourceLimitsFor(threadHeapMiB: number): { readonly maxYoungGen
   return {
     // Three times a power of two: V8 rounds to that. 48 is what Node 20 has; more is no faster, and takes the more room at the limit.
     maxYoungGenerationSizeMb: threadHeapMiB < 32 ? 12 : threadHeapMiB < 96 ? 24 : 48,
-    maxOldGenerationSizeMb: lineMiB(threadHeapMiB) + Math.min(LARGEST_OBJECT_MIB, Math.max(LEAST_END_ROOM_MIB, 4 * threadHeapMiB)) - 1,
+    maxOldGenerationSizeMb: lineMiB(threadHeapMiB) + LARGEST_OBJECT_MIB - 1,
   }
 }
 
@@ -67,7 +66,7 @@ export function heapLines(threadHeapMiB: number, limitBytes: number): HeapLines 
   const givenBytes = (maxOldGenerationSizeMb + maxYoungGenerationSizeMb) * MIB
   const halfway = (boundBytes + limitBytes) / 2
   const lineBytes = limitBytes > givenBytes + FLAGGED_BYTES ? halfway : Math.min(lineMiB(threadHeapMiB) * MIB, halfway)
-  return { boundBytes, lineBytes, endBytes: (lineBytes + limitBytes) / 2 }
+  return { boundBytes, lineBytes, endBytes: lineBytes + (limitBytes - lineBytes) / 4 }
 }
 
 export interface HeapSeen {
