@@ -1,2 +1,2 @@
-/** The entry of a worker thread: each task of the pool is the boot of the thread or one life of one actor. */
-export { runThreadTask } from '../lib/actor/boot.ts'
+/** The entry of a worker thread: the pool's one task for it is its boot. */
+export { bootThread } from '../lib/actor/boot.ts'

@@ -1,4 +1,4 @@
-/** A thread's first task: load the workflow modules, take the port, and say what the thread knows. */
+/** A thread's task: load the workflow modules, take the port, and say what the thread knows. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -8,21 +8,13 @@ import { describeThrown, messageOf } from '../model/wording.ts'
 import { Presence } from '../protocol/presence.ts'
 import { followTime, systemClock } from '../system.ts'
 import { FlightRecorder } from '../protocol/flight-recorder.ts'
-import type { BootReport, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+import type { BootReport, BootTask, WorkflowReport } from '../protocol/thread.ts'
 import { workflowRegistry } from '../workflow/registry.ts'
 import type { WorkflowDefinition } from '../workflow/registry.ts'
 import { ActorThread } from './thread.ts'
 
-let thread: ActorThread | undefined
-
-/** What the pool runs in this thread. It never throws: whatever goes wrong is part of an answer. */
-export async function runThreadTask(task: ThreadTask): Promise<BootReport | undefined> {
-  if (task.type === 'boot-thread') return boot(task)
-  await thread?.spawn(task)
-  return undefined
-}
-
-async function boot({ port, modules, recorder, presence, time }: ThreadTask & { readonly type: 'boot-thread' }): Promise<BootReport> {
+/** What the pool runs in this thread, once. It never throws: whatever goes wrong is part of the answer. */
+export async function bootThread({ port, modules, recorder, presence, time }: BootTask): Promise<BootReport> {
   if (time !== undefined) followTime(time)
   const versions = new Map<string, string>()
   for (const module of modules) {
@@ -41,7 +33,6 @@ async function boot({ port, modules, recorder, presence, time }: ThreadTask & { 
     }
   }
   const booted = new ActorThread(port, workflowRegistry, systemClock, recorder && new FlightRecorder(recorder), new Presence(presence))
-  thread = booted
   process.on('exit', code => { booted.die(`exited with code ${code}`) })
   process.on('uncaughtExceptionMonitor', (error, origin) => {
     booted.die(`${origin === 'unhandledRejection' ? 'had an unhandled rejection' : 'threw an error that nobody caught'}: ${describeThrown(error)}`)

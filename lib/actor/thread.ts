@@ -12,6 +12,7 @@ import type { RunKey } from '../model/run.ts'
 import type { ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
 import { writeFact } from '../protocol/facts.ts'
+import type { FromThread } from '../protocol/facts.ts'
 import type { FlightRecorder } from '../protocol/flight-recorder.ts'
 import { readOrders } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
@@ -42,10 +43,9 @@ export class ActorThread implements ActorHost {
   readonly registry: WorkflowRegistry
   readonly presence: Presence
   readonly #port: MessagePort
-  readonly #actors = new Map<RunKey, { readonly actor: Actor, readonly release: () => void }>()
-  readonly #out = new BatchWriter<ToSupervisor>(writeFact)
+  readonly #actors = new Map<RunKey, Actor>()
+  readonly #out = new BatchWriter<FromThread>(writeFact)
   readonly #touched = new Set<Actor>()
-  readonly #ended: (() => void)[] = []
   readonly #stuck = new Set<Actor>()
   readonly #attempts: AttemptQueue
   #turnScheduled = false
@@ -62,20 +62,17 @@ export class ActorThread implements ActorHost {
     port.on('message', (message: Batch | ThreadOrder) => { this.#receive(message) })
   }
 
-  /** One life of one actor; resolves when it is over and its last word is on its way. */
-  spawn(task: SpawnTask): Promise<void> {
-    return new Promise(release => {
-      const actor = new Actor(this, task)
-      this.#actors.set(task.key, { actor, release })
-      actor.start()
-    })
+  /** One life of one actor begins. */
+  spawn(task: SpawnTask): void {
+    const actor = new Actor(this, task)
+    this.#actors.set(task.key, actor)
+    actor.start()
   }
 
   // ---- what the actors ask ---------------------------------------------------------------------------------------
 
   send(actor: Actor, body: ToSupervisor): void {
-    this.#out.add(actor.key, actor.incarnation, body)
-    this.#scheduleTurn()
+    this.#say(actor, body)
   }
 
   runSoon(attempt: QueuedAttempt): void {
@@ -93,14 +90,10 @@ export class ActorThread implements ActorHost {
   }
 
   ended(actor: Actor): void {
-    const entry = this.#actors.get(actor.key)
-    if (entry?.actor !== actor) return
+    if (this.#actors.get(actor.key) !== actor) return
     this.#actors.delete(actor.key)
     // Its life is over for the pool, and the run may live again, only when nothing of it runs here.
-    actor.whenIdle(() => {
-      this.#ended.push(entry.release)
-      this.#scheduleTurn()
-    })
+    actor.whenIdle(() => { this.#say(actor, { type: 'actor-released' }) })
   }
 
   hasForeignResources(): boolean {
@@ -124,7 +117,6 @@ export class ActorThread implements ActorHost {
     }
     this.#touched.clear()
     if (this.#attempts.hasUntold || this.#out.count > 0) this.flush()
-    this.#release()
     if (this.#attempts.isEmpty) return
     this.#attempts.run(TURN_MS)
     // Steps that compute take their time anyway: the next turn sends it, before it runs them, with what the actors do about the words that have come meanwhile.
@@ -143,8 +135,9 @@ export class ActorThread implements ActorHost {
     this.#attempts.told()
   }
 
-  #release(): void {
-    for (const release of this.#ended.splice(0)) release()
+  #say(actor: Actor, body: FromThread): void {
+    this.#out.add(actor.key, actor.incarnation, body)
+    this.#scheduleTurn()
   }
 
   #measure(): void {
@@ -162,8 +155,11 @@ export class ActorThread implements ActorHost {
   #receive(message: Batch | ThreadOrder): void {
     if ('packed' in message) {
       for (const { key, incarnation, body } of readOrders(message)) {
-        const actor = this.#actors.get(key)?.actor
-        if (actor?.incarnation === incarnation) actor.hear(body) // (I2)
+        if (body.type === 'spawn-actor') this.spawn(body)
+        else {
+          const actor = this.#actors.get(key)
+          if (actor?.incarnation === incarnation) actor.hear(body) // (I2)
+        }
       }
     } else if (message.type === 'tell-load') this.#tellLoad()
     else if (message.type === 'collect-garbage') {

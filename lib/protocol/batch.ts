@@ -6,7 +6,7 @@ import { InternalError } from '../errors.ts'
 import type { Encoded } from '../codec/encoded.ts'
 import { Reader, Writer } from '../codec/wire.ts'
 import type { RunKey } from '../model/run.ts'
-import type { Envelope, ToActor, ToSupervisor } from './actor.ts'
+import type { Envelope } from './actor.ts'
 
 /** From this size on a value is moved (its buffer transferred) instead of packed. */
 export const MOVED_FROM_BYTES = 16_384
@@ -19,7 +19,7 @@ export interface Batch {
 }
 
 /** Gathers envelopes until take() empties it. */
-export class BatchWriter<Body extends ToSupervisor | ToActor> {
+export class BatchWriter<Body> {
   readonly #writer = new Writer(4096)
   readonly #write: (to: BatchFields, body: Body) => void
   #fields: BatchFields
@@ -59,7 +59,19 @@ export class BatchFields {
     this.writer = writer
   }
 
-  value(value: Encoded): void {
+  /** A large one is given away: its buffer is gone here. */
+  value(value: Uint8Array): void {
+    // A buffer that holds more than the value is not ours to give away.
+    const whole = value.byteLength === value.buffer.byteLength && value.buffer instanceof ArrayBuffer
+    this.#value(value, whole ? value.buffer : undefined)
+  }
+
+  /** It stays here as well. */
+  copyOf(value: Uint8Array): void {
+    this.#value(value, undefined)
+  }
+
+  #value(value: Uint8Array, own: ArrayBuffer | undefined): void {
     if (value.byteLength < MOVED_FROM_BYTES) {
       this.writer.u8(0)
       this.writer.bytes(value)
@@ -67,9 +79,7 @@ export class BatchFields {
     }
     this.writer.u8(1)
     this.writer.varint(this.moved.length)
-    // A buffer that holds more than the value is not ours to give away.
-    const whole = value.byteLength === value.buffer.byteLength && value.buffer instanceof ArrayBuffer
-    this.moved.push(whole ? value.buffer : value.slice().buffer)
+    this.moved.push(own ?? value.slice().buffer)
   }
 
   optionalString(value: string | undefined): void {
@@ -86,7 +96,7 @@ export function transferListOf(batch: Batch): ArrayBuffer[] {
 export type ReadValue = (keep?: 'with-batch') => Encoded
 
 /** Envelopes in order, their bodies read by the side that understands them. */
-export function readBatch<Body>(batch: Batch, read: (from: Reader, value: ReadValue) => Body): Envelope<Body>[] {
+export function readBatch<Body>(batch: Batch, read: (from: Reader, value: ReadValue, key: RunKey, incarnation: number) => Body): Envelope<Body>[] {
   const reader = new Reader(batch.packed)
   const value: ReadValue = keep => {
     if (reader.u8() === 0) return (keep === 'with-batch' ? reader.bytesInPlace() : reader.bytes()) as Encoded
@@ -96,7 +106,9 @@ export function readBatch<Body>(batch: Batch, read: (from: Reader, value: ReadVa
   }
   const envelopes: Envelope<Body>[] = []
   for (let i = 0; i < batch.count; i++) {
-    envelopes.push({ key: reader.varint() as RunKey, incarnation: reader.varint(), body: read(reader, value) })
+    const key = reader.varint() as RunKey
+    const incarnation = reader.varint()
+    envelopes.push({ key, incarnation, body: read(reader, value, key, incarnation) })
   }
   return envelopes
 }

@@ -1,4 +1,4 @@
-/** The words from actors to their supervisor, as fields of a batch. */
+/** The words from actors to their supervisor, and those about them, as fields of a batch. */
 import type { Encoded } from '../codec/encoded.ts'
 import { ENTRY_KINDS, ENTRY_OUTCOMES } from '../codec/entry.ts'
 import type { Reader } from '../codec/wire.ts'
@@ -7,17 +7,20 @@ import { assertNever } from '../invariant.ts'
 import type { Envelope, ToSupervisor } from './actor.ts'
 import { readBatch } from './batch.ts'
 import type { Batch, BatchFields, ReadValue } from './batch.ts'
+import type { ActorReleased } from './thread.ts'
+
+export type FromThread = ToSupervisor | ActorReleased
 
 const FACTS = [
   'actor-started', 'step-started', 'operation-completed', 'attempt-failed', 'attempt-judged', 'sleep-called', 'child-called', 'child-awaited',
   'message-sent', 'receive-called', 'event-published', 'event-awaited', 'stream-written', 'stream-ended',
-  'run-completed', 'run-failed', 'run-diverged', 'actor-waiting', 'actor-passivated', 'passivation-refused', 'actor-stuck',
-] as const satisfies readonly ToSupervisor['type'][]
+  'run-completed', 'run-failed', 'run-diverged', 'actor-waiting', 'actor-passivated', 'passivation-refused', 'actor-stuck', 'actor-released',
+] as const satisfies readonly FromThread['type'][]
 const FACT_CODES = new Map<string, number>(FACTS.map((type, code) => [type, code]))
 const KIND_CODES = new Map<string, number>(ENTRY_KINDS.map((kind, code) => [kind, code]))
 const OUTCOME_CODES = new Map<string, number>(ENTRY_OUTCOMES.map((outcome, code) => [outcome, code]))
 
-export function writeFact(to: BatchFields, body: ToSupervisor): void {
+export function writeFact(to: BatchFields, body: FromThread): void {
   const { writer } = to
   writer.u8(FACT_CODES.get(body.type)!)
   switch (body.type) {
@@ -78,6 +81,7 @@ export function writeFact(to: BatchFields, body: ToSupervisor): void {
     case 'actor-started':
     case 'actor-passivated':
     case 'passivation-refused':
+    case 'actor-released':
       return
     case 'actor-stuck':
       writer.f64(body.seconds)
@@ -133,12 +137,23 @@ function writeMailFact(to: BatchFields, body: MailFact): void {
   }
 }
 
+/** What actors say, and apart from it whose life is over: a life's last word is in the same batch or an earlier one. */
+export function releasesApart(words: readonly Envelope<FromThread>[]): { readonly facts: readonly Envelope<ToSupervisor>[], readonly released: readonly Envelope<ActorReleased>[] } {
+  const facts: Envelope<ToSupervisor>[] = []
+  const released: Envelope<ActorReleased>[] = []
+  for (const word of words) {
+    if (word.body.type === 'actor-released') released.push(word as Envelope<ActorReleased>)
+    else facts.push(word as Envelope<ToSupervisor>)
+  }
+  return { facts, released }
+}
+
 /** The guard of the way up: what a thread sent, as envelopes, in order. */
-export function readFacts(batch: Batch): Envelope<ToSupervisor>[] {
+export function readFacts(batch: Batch): Envelope<FromThread>[] {
   return readBatch(batch, readFact)
 }
 
-function readFact(from: Reader, value: ReadValue): ToSupervisor {
+function readFact(from: Reader, value: ReadValue): FromThread {
   const type = FACTS[from.u8()]
   if (type === undefined) throw new InternalError({ problem: 'a thread sent a word that does not exist' })
   switch (type) {
@@ -173,6 +188,7 @@ function readFact(from: Reader, value: ReadValue): ToSupervisor {
     case 'actor-passivated': return { type }
     case 'passivation-refused': return { type }
     case 'actor-stuck': return { type, seconds: from.f64() }
+    case 'actor-released': return { type }
     default: return assertNever(type)
   }
 }

@@ -1,13 +1,18 @@
-/** What the supervisor and a worker thread say to each other beside the actors' envelopes. */
+/** What the supervisor and a worker thread say to each other beside what they say to and of actors. */
 import type { MessagePort } from 'node:worker_threads'
 import type { Encoded } from '../codec/encoded.ts'
 import type { RunKey } from '../model/run.ts'
 
-/** Arguments of the pool's tasks. A thread's first task boots it; every further task is one life of one actor. */
-export type ThreadTask =
-  | { readonly type: 'boot-thread', readonly port: MessagePort, readonly modules: readonly string[], readonly recorder?: SharedArrayBuffer, readonly presence: SharedArrayBuffer, readonly time?: SharedArrayBuffer }
-  | SpawnTask
+/** The one task of the pool for each thread: everything else, actors' lives among it, goes over the port. */
+export interface BootTask {
+  readonly port: MessagePort
+  readonly modules: readonly string[]
+  readonly recorder?: SharedArrayBuffer
+  readonly presence: SharedArrayBuffer
+  readonly time?: SharedArrayBuffer
+}
 
+/** One life of one actor begins. */
 export interface SpawnTask {
   readonly type: 'spawn-actor'
   readonly key: RunKey
@@ -20,6 +25,11 @@ export interface SpawnTask {
   readonly waits: readonly { readonly index: number, readonly wait: Encoded }[]
   /** What is not recorded is not done: the actor stops there, as one that waits. */
   readonly isDry?: boolean
+}
+
+/** A life is over for good: its last word was said before, and nothing of it runs in the thread any more. */
+export interface ActorReleased {
+  readonly type: 'actor-released'
 }
 
 /** Many entries as one buffer that can be moved: entry i is bytes ends[i-1]..ends[i]. */

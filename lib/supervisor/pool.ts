@@ -1,26 +1,28 @@
 /**
- * The worker threads: a Piscina pool with a task for each life of an actor, and one port a thread for everything that is
- * said meanwhile, batched by turn. What is strange here comes from how Piscina behaves:
+ * The worker threads: a Piscina pool that makes, boots, replaces and ends them, and one port a thread for everything that is said, the
+ * spawn of each actor and its end among it, batched by turn: a task of the pool costs ten times a word on the port. What is strange here
+ * comes from how Piscina behaves:
  *  - atomics are off: with them a thread's event loop stands still while it has no task;
- *  - the pool places nothing by itself: each task names its thread, because admission has chosen one;
+ *  - the pool places nothing by itself: each boot names its thread;
  *  - close() is never used: it ends busy threads early; destroy() after our own accounting is exact.
  */
-import { inspect } from 'node:util'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
-import type { EventLoopUtilization } from 'node:perf_hooks'
-import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { WorkflowModuleError } from '../errors.ts'
 import type { RunKey } from '../model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../protocol/batch.ts'
-import { readFacts } from '../protocol/facts.ts'
+import { readFacts, releasesApart } from '../protocol/facts.ts'
+import type { FromThread } from '../protocol/facts.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../protocol/flight-recorder.ts'
 import type { ThreadStats } from '../protocol/host.ts'
 import { writeOrder } from '../protocol/orders.ts'
+import type { ToThread } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
-import type { BootReport, SpawnTask, ThreadMessage, ThreadOrder, ThreadTask, WorkflowReport } from '../protocol/thread.ts'
+import type { BootReport, BootTask, SpawnTask, ThreadMessage, ThreadOrder, WorkflowReport } from '../protocol/thread.ts'
 import { defaultHeapMiB, resourceLimitsFor } from './heap-bound.ts'
+import { describeEnd } from './pool-thread.ts'
+import type { Thread } from './pool-thread.ts'
 import { Pulse } from './pulse.ts'
 import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
@@ -48,7 +50,7 @@ export interface PoolOptions {
 export interface PoolListener {
   facts(threadId: number, facts: readonly Envelope<ToSupervisor>[]): void
   threadReady(threadId: number, pulse?: Pulse): void
-  /** A task is over: the actor let its thread go. */
+  /** A life is over: the actor let its thread go. */
   released(threadId: number, key: RunKey, incarnation: number): void
   threadEnded(threadId: number, ended: ThreadEnd): void
   argsChecked(message: ThreadMessage & { type: 'args-checked' | 'args-refused' }): void
@@ -66,29 +68,6 @@ export interface ThreadEnd {
   readonly sentence?: Sentence | undefined
   /** Lives whose code was in the thread; those of runs that have ended count, too. */
   readonly actors?: number
-}
-
-interface Thread {
-  readonly worker: Worker
-  readonly threadId: number
-  readonly port: MessagePort
-  readonly out: BatchWriter<ToActor>
-  readonly recorder: FlightRecorder
-  /** Of steps in the recorder, by number. */
-  readonly stepNames: Map<number, string>
-  ready: boolean
-  /** Actors whose task is under way. */
-  readonly actors: Map<RunKey, number>
-  readonly pulse: Pulse
-  /** Event-loop utilization is told since the last time it was asked for. */
-  measuredFrom: EventLoopUtilization
-  lastWords: (ThreadMessage & { type: 'thread-dying' }) | undefined
-  error: unknown
-  deliberate: boolean
-  sentence: Sentence | undefined
-  /** What it still says is not heard any more: it is crashing, by a test's wish. */
-  deaf: boolean
-  ended: boolean
 }
 
 /** What the supervisor asks of a pool: the threads behind it may be a test's own. */
@@ -109,7 +88,7 @@ export class ThreadPool {
     this.#listener = listener
     this.#piscina = new Piscina({
       filename: options.entry,
-      name: 'runThreadTask',
+      name: 'bootThread',
       minThreads: options.threads,
       maxThreads: options.threads,
       idleTimeout: Infinity,
@@ -163,7 +142,7 @@ export class ThreadPool {
     })
   }
 
-  /** The thread in which something of a run still goes on: its actor's task is not over. */
+  /** The thread in which something of a run still goes on: its actor's life is not over. */
   threadOf(key: RunKey, incarnation?: number): number | undefined {
     for (const { threadId, actors, ended } of this.#threads.values()) {
       const living = actors.get(key)
@@ -186,21 +165,18 @@ export class ThreadPool {
     const thread = this.#threads.get(threadId)
     if (thread === undefined || thread.ended || thread.deliberate || thread.deaf || thread.error !== undefined) return false
     thread.actors.set(task.key, task.incarnation)
-    thread.pulse.stir()
-    this.#run(threadId, task, [task.journal.bytes.buffer as ArrayBuffer]).then(() => {
-      if (thread.ended || thread.deaf) return
-      this.#drain(thread) // its last word was sent before the task was over
-      // By now it may live again on this thread: then that life is the one that counts.
-      if (thread.actors.get(task.key) === task.incarnation) thread.actors.delete(task.key)
-      this.#listener.released(threadId, task.key, task.incarnation)
-    }, () => {}) // the thread ended: its own listeners say so, once for all its actors
+    if (thread.actors.size === 1) thread.port.ref()
+    this.#send(thread, task.key, task.incarnation, task)
     return true
   }
 
   tell(threadId: number, key: RunKey, incarnation: number, order: ToActor): void {
     const thread = this.#threads.get(threadId)
-    if (thread === undefined || thread.ended) return
-    thread.out.add(key, incarnation, order)
+    if (thread !== undefined && !thread.ended) this.#send(thread, key, incarnation, order)
+  }
+
+  #send(thread: Thread, key: RunKey, incarnation: number, word: ToThread): void {
+    thread.out.add(key, incarnation, word)
     this.#dirty.add(thread)
     if (this.#flushScheduled) return
     this.#flushScheduled = true
@@ -297,14 +273,15 @@ export class ThreadPool {
     }
     this.#threads.set(threadId, thread)
     port1.on('message', (message: Batch | ThreadMessage) => { this.#receive(thread, message) })
-    port1.unref() // the pool's tasks keep the loop alive, where it is to be kept alive
+    port1.unref() // actors keep the loop alive, where it is to be kept alive
     worker.on('error', error => { thread.error ??= error })
     worker.on('exit', code => { this.#exited(thread, code) })
     const boot = {
-      type: 'boot-thread', port: port2, modules: this.#options.modules, presence: pulse.presence.shared,
+      port: port2, modules: this.#options.modules, presence: pulse.presence.shared,
       ...(this.#options.tellsEveryStart !== true && { recorder }), ...(this.#options.time && { time: this.#options.time }),
-    } as const
-    const report = await this.#run(threadId, boot, [port2]) as BootReport
+    } satisfies BootTask
+    const placed = Object.assign(boot, { [Piscina.queueOptionsSymbol]: { threadId } })
+    const report = await this.#piscina.run(placed, { transferList: [port2] }) as BootReport
     if (report.type === 'boot-failed') throw new EncodedRefusal(report.error)
     thread.ready = true
     this.#listener.threadReady(threadId, pulse)
@@ -319,19 +296,27 @@ export class ThreadPool {
     setTimeout(() => { this.endThread(threadId) }, BOOT_AGAIN_MS).unref()
   }
 
-  #run(threadId: number, task: ThreadTask, transferList: (ArrayBuffer | MessagePort)[]): Promise<unknown> {
-    const placed = Object.assign(task, { [Piscina.queueOptionsSymbol]: { threadId } })
-    return this.#piscina.run(placed, { transferList })
-  }
-
   #receive(thread: Thread, message: Batch | ThreadMessage): void {
     if (thread.deaf) return
     thread.pulse.heard()
-    if ('packed' in message) this.#listener.facts(thread.threadId, readFacts(message))
+    if ('packed' in message) this.#hear(thread, readFacts(message))
     else if (message.type === 'thread-dying') thread.lastWords ??= message
     else if (message.type === 'step-named') thread.stepNames.set(message.nameId, message.name)
     else if (message.type === 'thread-measured') thread.pulse.measured(message)
     else this.#listener.argsChecked(message)
+  }
+
+  #hear(thread: Thread, words: readonly Envelope<FromThread>[]): void {
+    const { facts, released } = releasesApart(words)
+    this.#listener.facts(thread.threadId, facts)
+    for (const { key, incarnation } of released) this.#released(thread, key, incarnation)
+  }
+
+  #released(thread: Thread, key: RunKey, incarnation: number): void {
+    // By now it may live again on this thread: then that life is the one that counts.
+    if (thread.actors.get(key) === incarnation) thread.actors.delete(key)
+    if (thread.actors.size === 0) thread.port.unref()
+    this.#listener.released(thread.threadId, key, incarnation)
   }
 
   /** Hears at once what the thread has sent. */
@@ -386,14 +371,4 @@ function threadOf(task: object): number | undefined {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function describeEnd(thread: Thread, code: number, threadHeapMiB: number | undefined): string {
-  const { error, lastWords } = thread
-  if (error instanceof Error && (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return `ran out of memory${threadHeapMiB === undefined ? '' : `: its heap grew past the threadHeapMiB of ${threadHeapMiB}`}`
-  }
-  if (lastWords !== undefined) return lastWords.cause
-  if (error !== undefined) return `ended with ${error instanceof Error ? `${error.name}: ${error.message}` : inspect(error)}`
-  return `exited with code ${code}`
 }

@@ -10,7 +10,7 @@ import { DEFAULT_RESPAWN_POLICY } from '../../lib/model/respawn.ts'
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
 import { BatchWriter, transferListOf } from '../../lib/protocol/batch.ts'
-import { readFacts } from '../../lib/protocol/facts.ts'
+import { readFacts, releasesApart } from '../../lib/protocol/facts.ts'
 import { writeOrder } from '../../lib/protocol/orders.ts'
 import type { Batch } from '../../lib/protocol/batch.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
@@ -37,6 +37,7 @@ export class ScriptedThread {
   readonly #port: MessagePort
   readonly #far: MessagePort
   readonly #unread: Envelope<ToSupervisor>[] = []
+  readonly #lives: { readonly key: RunKey, readonly incarnation: number, readonly over: () => void }[] = []
   readonly messages: ThreadMessage[] = []
   /** Sizes of what came in each batch. */
   readonly batches: number[] = []
@@ -54,21 +55,25 @@ export class ScriptedThread {
       }
       this.batches.push(message.count)
       this.moved.push(message.moved.length)
-      this.#unread.push(...readFacts(message))
+      const { facts, released } = releasesApart(readFacts(message))
+      this.#unread.push(...facts)
+      for (const { key, incarnation } of released) this.#lives.find(life => life.key === key && life.incarnation === incarnation)?.over()
     })
     this.thread = new ActorThread(port2, registry, clock)
   }
 
+  /** Resolves when that life is over. */
   spawn(facts: Partial<Omit<SpawnTask, 'type' | 'journal' | 'waits' | 'args'>> & {
     readonly args?: readonly unknown[], readonly journal?: readonly Encoded[], readonly waits?: ReadonlyMap<number, Wait>
   } = {}): Promise<void> {
     const { args = [], journal = [], waits = new Map<number, Wait>(), ...rest } = facts
-    return this.thread.spawn({
+    this.thread.spawn({
       type: 'spawn-actor', key: 1 as RunKey, incarnation: 1, id: 'run', workflow: 'body', ...rest,
       args: encodeValue(args, { what: 'args', root: 'args' }),
       journal: packed(journal),
       waits: [...waits].map(([index, wait]) => ({ index, wait: encodeWait(wait) })),
     })
+    return new Promise(resolve => { this.#lives.push({ key: rest.key ?? 1 as RunKey, incarnation: rest.incarnation ?? 1, over: resolve }) })
   }
 
   tell(orders: readonly ToActor[], to: { readonly key?: number, readonly incarnation?: number } = {}): void {

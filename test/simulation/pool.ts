@@ -2,7 +2,10 @@
 import type { RunKey } from '../../lib/model/run.ts'
 import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
 import { BatchWriter } from '../../lib/protocol/batch.ts'
+import { releasesApart } from '../../lib/protocol/facts.ts'
+import type { FromThread } from '../../lib/protocol/facts.ts'
 import { readOrders, writeOrder } from '../../lib/protocol/orders.ts'
+import type { ToThread } from '../../lib/protocol/orders.ts'
 import type { SpawnTask, ThreadOrder, WorkflowReport } from '../../lib/protocol/thread.ts'
 import type { Pool, PoolListener } from '../../lib/supervisor/pool.ts'
 import type { Sentence } from '../../lib/supervisor/pulse.ts'
@@ -30,8 +33,7 @@ interface Seat {
   readonly thread: SimulatedThread
   readonly facts: Channel
   readonly said: Said[]
-  readonly releases: Channel
-  readonly out: BatchWriter<ToActor>
+  readonly out: BatchWriter<ToThread>
   readonly actors: Map<RunKey, number>
   ready: boolean
   deliberate: boolean
@@ -103,7 +105,7 @@ export class SimulatedPool implements Pool {
     if (!this.#watch.owner.alive || seat === undefined || seat.deliberate) return false
     this.#watch.spawning(task)
     seat.actors.set(task.key, task.incarnation)
-    if (seat.thread.owner.alive) seat.thread.spawn(task)
+    seat.out.add(task.key, task.incarnation, task)
     return true
   }
 
@@ -189,12 +191,9 @@ export class SimulatedPool implements Pool {
     const thread = new SimulatedThread(id, owner.name, {
       schedule, chance,
       said: said => { this.#post(seat, said) },
-      released: (key, incarnation) => {
-        schedule.post(seat.releases, `life ${incarnation} of run ${key} is released`, () => { this.#released(seat, key, incarnation) })
-      },
     })
     const seat: Seat = {
-      thread, facts: schedule.channel(`${thread.owner.name} words`, owner), said: [], releases: schedule.channel(`${thread.owner.name} tasks over`, thread.owner),
+      thread, facts: schedule.channel(`${thread.owner.name} words`, owner), said: [],
       out: new BatchWriter(writeOrder), actors: new Map(), ready: false, deliberate: false, sentence: undefined, gone: false,
     }
     this.#seats.set(id, seat)
@@ -214,7 +213,7 @@ export class SimulatedPool implements Pool {
     switch (said.type) {
       case 'facts':
         if (said.facts.some(({ body }) => body.type === 'passivation-refused')) this.keptAtMs = this.#watch.schedule.passedMs
-        return this.#listener.facts(seat.thread.id, said.facts)
+        return this.#hearWords(seat, said.facts)
       case 'answer': return this.#listener.argsChecked(said.answer)
       case 'exit': return this.#exited(seat, said.problem, said.culprit)
     }
@@ -225,9 +224,14 @@ export class SimulatedPool implements Pool {
     while (seat.said.length > 0 && seat.said[0]!.type !== 'exit') this.#hear(seat, seat.said.shift()!)
   }
 
+  #hearWords(seat: Seat, words: readonly Envelope<FromThread>[]): void {
+    const { facts, released } = releasesApart(words)
+    this.#listener.facts(seat.thread.id, facts)
+    for (const { key, incarnation } of released) this.#released(seat, key, incarnation)
+  }
+
   #released(seat: Seat, key: RunKey, incarnation: number): void {
     if (seat.gone) return
-    this.#drain(seat)
     if (seat.actors.get(key) === incarnation) seat.actors.delete(key)
     this.#listener.released(seat.thread.id, key, incarnation)
   }

@@ -10,10 +10,12 @@ import { decodeValue, encodeValue } from '../../lib/codec/value.ts'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/model/clock.ts'
 import type { RunKey } from '../../lib/model/run.ts'
-import type { Envelope, ToActor, ToSupervisor } from '../../lib/protocol/actor.ts'
+import type { Envelope, ToSupervisor } from '../../lib/protocol/actor.ts'
 import { BatchWriter } from '../../lib/protocol/batch.ts'
 import { readFacts, writeFact } from '../../lib/protocol/facts.ts'
+import type { FromThread } from '../../lib/protocol/facts.ts'
 import { FLIGHT_RECORDER_BYTES, FlightRecorder } from '../../lib/protocol/flight-recorder.ts'
+import type { ToThread } from '../../lib/protocol/orders.ts'
 import { Presence } from '../../lib/protocol/presence.ts'
 import type { SpawnTask, ThreadMessage, ThreadOrder } from '../../lib/protocol/thread.ts'
 import { workflowRegistry } from '../../lib/workflow/registry.ts'
@@ -25,7 +27,7 @@ export type Answer = ThreadMessage & { readonly type: 'args-checked' | 'args-ref
 
 /** What the thread says, on its way to the pool; the pool hears it in this order. */
 export type Said =
-  | { readonly type: 'facts', readonly facts: readonly Envelope<ToSupervisor>[] }
+  | { readonly type: 'facts', readonly facts: readonly Envelope<FromThread>[] }
   | { readonly type: 'answer', readonly answer: Answer }
   | { readonly type: 'exit', readonly problem: string, readonly culprit: Culprit | undefined }
 
@@ -40,8 +42,6 @@ export interface ThreadParts {
   readonly chance: Chance
   /** Something is under way to the pool. */
   said(said: Said): void
-  /** The task of an actor is over. */
-  released(key: RunKey, incarnation: number): void
 }
 
 const homes = new WeakMap<object, SimulatedThread>()
@@ -62,13 +62,11 @@ export class SimulatedThread implements ActorHost {
   /** Another life of a run in it is over, but for a step's code that goes on. */
   readonly lingering = new Set<Actor>()
   readonly #parts: ThreadParts
-  readonly #tasks: Channel
   readonly #inbox: Channel
   readonly #turns: Channel
   readonly #touched = new Set<Actor>()
   /** Packed at once, as in a real thread: what is said may stand in memory that is used again. */
-  readonly #out = new BatchWriter<ToSupervisor>(writeFact)
-  #ended: (() => void)[] = []
+  readonly #out = new BatchWriter<FromThread>(writeFact)
   #attempts: QueuedAttempt[] = []
   /** Begun, and known to the flight recorder alone. */
   #untold: QueuedAttempt[] = []
@@ -83,29 +81,30 @@ export class SimulatedThread implements ActorHost {
     this.#parts = parts
     this.owner = { name: `${process} thread ${id}`, alive: true }
     this.clock = parts.schedule.clockOf(this.owner)
-    this.#tasks = parts.schedule.channel(`${this.owner.name} tasks`, this.owner)
     this.#inbox = parts.schedule.channel(`${this.owner.name} inbox`, this.owner)
     this.#turns = parts.schedule.channel(`${this.owner.name} turns`, this.owner)
   }
 
   // ---- what the pool sends ---------------------------------------------------------------------------------------
 
-  spawn(task: SpawnTask): void {
-    this.#parts.schedule.post(this.#tasks, `run ${task.key} is spawned as life ${task.incarnation}`, () => {
-      const actor = new Actor(this, task)
-      homes.set(actor, this)
-      this.actors.set(task.key, actor)
-      actor.start()
-    })
-  }
-
-  tell(orders: readonly Envelope<ToActor>[]): void {
+  tell(orders: readonly Envelope<ToThread>[]): void {
     this.#parts.schedule.post(this.#inbox, orders.map(({ key, body }) => `${body.type} to ${key}`).join(', '), () => {
       for (const { key, incarnation, body } of orders) {
+        if (body.type === 'spawn-actor') {
+          this.#spawn(body)
+          continue
+        }
         const actor = this.actors.get(key)
         if (actor?.incarnation === incarnation) actor.hear(body)
       }
     })
+  }
+
+  #spawn(task: SpawnTask): void {
+    const actor = new Actor(this, task)
+    homes.set(actor, this)
+    this.actors.set(task.key, actor)
+    actor.start()
   }
 
   ask(order: CheckArgs): void {
@@ -114,7 +113,7 @@ export class SimulatedThread implements ActorHost {
 
   // ---- what the actors ask ---------------------------------------------------------------------------------------
 
-  send({ key, incarnation }: Actor, body: ToSupervisor): void {
+  send({ key, incarnation }: Actor, body: FromThread): void {
     this.#out.add(key, incarnation, body)
     this.#scheduleTurn()
   }
@@ -142,11 +141,8 @@ export class SimulatedThread implements ActorHost {
     this.actors.delete(actor.key)
     this.lingering.add(actor)
     actor.whenIdle(() => {
-      this.#ended.push(() => {
-        this.lingering.delete(actor)
-        this.#parts.released(actor.key, actor.incarnation)
-      })
-      this.#scheduleTurn()
+      this.lingering.delete(actor)
+      this.send(actor, { type: 'actor-released' })
     })
   }
 
@@ -167,7 +163,6 @@ export class SimulatedThread implements ActorHost {
     for (const actor of this.#touched) actor.tellIfWaiting()
     this.#touched.clear()
     this.#flush()
-    for (const release of this.#ended.splice(0)) release()
     this.#run()
     if (this.#out.count > 0) this.#flush()
     if (this.#attempts.length > 0 || this.#untold.length > 0) this.#scheduleTurn()
