@@ -2,8 +2,8 @@
  * The rows of commits that are in the commit log and not in LMDB yet, and how the log has them: one behind the other, each
  * [table u8][length of the key u16][length of the value + 1 u32, or 0: removed][key][value], numbers little-endian.
  *
- * To put a row or to remove it says nothing of what was there before, so the rows of many commits may be written together, the last
- * of each key only, and once more if need be.
+ * To put a row or to remove it says nothing of what was there before, so the rows of many commits may be written together, in their order, and
+ * once more if need be.
  */
 import type { Table, Tables } from './engine.ts'
 import { type KeyBytes, TABLES } from './keys.ts'
@@ -14,27 +14,40 @@ export type ValueMemory = Uint8Array & { start: number, end: number }
 export const ROW_HEAD_BYTES = 7
 const REMOVED = -1
 
-interface PendingRow {
-  readonly table: number
+/** Rows between two places of a memory that nobody writes to any more. */
+interface Piece {
   readonly memory: ValueMemory
-  readonly keyFrom: number
+  readonly start: number
+  readonly end: number
+}
+
+/** Where a value lies; `to` is REMOVED where the key has none. */
+interface PendingValue {
+  readonly memory: ValueMemory
   readonly from: number
-  /** REMOVED, or the end of the value. */
   readonly to: number
 }
 
+/** The last row of each key of one table. Made for tables in which keys are looked up, when they are: most are only written. */
+interface TableIndex {
+  readonly values: Map<string, PendingValue>
+  /** Pieces that are in it. */
+  pieces: number
+}
+
 export class PendingRows {
-  readonly #rows = new Map<string, PendingRow>()
+  #pieces: Piece[] = []
+  readonly #indexes: (TableIndex | undefined)[] = []
   #bytes = 0
-  #commits = 0
+  #size = 0
 
   get isEmpty(): boolean {
-    return this.#rows.size === 0
+    return this.#size === 0
   }
 
   /** Commits they are of. */
   get commits(): number {
-    return this.#commits
+    return this.#pieces.length
   }
 
   /** Of the commits that were added. */
@@ -43,55 +56,90 @@ export class PendingRows {
   }
 
   get size(): number {
-    return this.#rows.size
+    return this.#size
   }
 
-  /** Adds the rows that lie between two places of a memory that nobody writes to any more. */
+  /** Adds the rows that lie between two places of a memory that nobody writes to any more: those of one commit. */
   add(bytes: Uint8Array, start: number, end: number): void {
     const memory = Object.assign(bytes, { start: 0, end: 0 })
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#pieces.push({ memory, start, end })
     this.#bytes += end - start
-    this.#commits++
-    for (let at = start; at < end;) {
-      const table = memory[at]!
-      const keyFrom = at + ROW_HEAD_BYTES
-      const from = keyFrom + (memory[at + 1]! | (memory[at + 2]! << 8))
-      const length = text.readUInt32LE(at + 3)
-      const to = length === 0 ? REMOVED : from + length - 1
-      this.#rows.set(String.fromCharCode(table) + text.toString('latin1', keyFrom, from), { table, memory, keyFrom, from, to })
-      at = length === 0 ? from : to
-    }
+    for (let at = start; at < end; at = endOfRow(memory, at)) this.#size++
   }
 
   /** The value that a key has here; null: it was removed; undefined: nothing is known of it. */
   find(table: number, { bytes, start, end }: KeyBytes): Uint8Array | null | undefined {
-    if (this.#rows.size === 0) return undefined
-    const row = this.#rows.get(String.fromCharCode(table) + Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1'))
-    if (row === undefined) return undefined
-    return row.to === REMOVED ? null : row.memory.subarray(row.from, row.to)
+    if (this.#size === 0) return undefined
+    const found = this.#index(table).get(textOf(bytes, start, end))
+    if (found === undefined) return undefined
+    return found.to === REMOVED ? null : found.memory.subarray(found.from, found.to)
   }
 
   /** To be called inside a transaction. */
   write(tables: readonly Table[]): void {
     const key: KeyBytes = { bytes: new Uint8Array(0), start: 0, end: 0 }
-    for (const { table, memory, keyFrom, from, to } of this.#rows.values()) {
+    for (const { memory, start, end } of this.#pieces) {
       key.bytes = memory
-      key.start = keyFrom
-      key.end = from
-      if (to === REMOVED) tables[table]!.removeSync(key)
-      else {
-        memory.start = from
-        memory.end = to
-        tables[table]!.putSync(key, memory)
+      for (let at = start; at < end;) {
+        const from = endOfKey(memory, at)
+        const to = endOfRow(memory, at)
+        const table = tables[memory[at]!]!
+        key.start = at + ROW_HEAD_BYTES
+        key.end = from
+        if (isRemoval(memory, at)) table.removeSync(key)
+        else {
+          memory.start = from
+          memory.end = to
+          table.putSync(key, memory)
+        }
+        at = to
       }
     }
   }
 
   clear(): void {
-    this.#rows.clear()
+    this.#pieces = []
+    this.#indexes.length = 0
     this.#bytes = 0
-    this.#commits = 0
+    this.#size = 0
   }
+
+  #index(table: number): ReadonlyMap<string, PendingValue> {
+    const index = this.#indexes[table] ??= { values: new Map(), pieces: 0 }
+    for (; index.pieces < this.#pieces.length; index.pieces++) {
+      const { memory, start, end } = this.#pieces[index.pieces]!
+      for (let at = start; at < end;) {
+        const to = endOfRow(memory, at)
+        if (memory[at] === table) {
+          const from = endOfKey(memory, at)
+          index.values.set(textOf(memory, at + ROW_HEAD_BYTES, from), { memory, from, to: isRemoval(memory, at) ? REMOVED : to })
+        }
+        at = to
+      }
+    }
+    return index.values
+  }
+}
+
+function textOf({ buffer, byteOffset }: Uint8Array, start: number, end: number): string {
+  return Buffer.from(buffer, byteOffset + start, end - start).toString('latin1')
+}
+
+function endOfKey(memory: Uint8Array, row: number): number {
+  return row + ROW_HEAD_BYTES + (memory[row + 1]! | (memory[row + 2]! << 8))
+}
+
+/** Of the value, 1 more than it has; 0: the row is removed. */
+function lengthOf(memory: Uint8Array, row: number): number {
+  return (memory[row + 3]! | (memory[row + 4]! << 8) | (memory[row + 5]! << 16) | (memory[row + 6]! << 24)) >>> 0
+}
+
+function isRemoval(memory: Uint8Array, row: number): boolean {
+  return lengthOf(memory, row) === 0
+}
+
+function endOfRow(memory: Uint8Array, row: number): number {
+  return endOfKey(memory, row) + Math.max(0, lengthOf(memory, row) - 1)
 }
 
 /** Tables as they are with the pending rows. To read a range, LMDB has to have them: `settle` writes them to it. */
