@@ -29,6 +29,10 @@ import { describeOperation, RecordedJournal } from './journal.ts'
 import { Operation } from './operation.ts'
 import type { SettledWith } from './operation.ts'
 
+/** What most runs begin with. */
+const NOTHING_RECORDED = new RecordedJournal({ bytes: new Uint8Array(0), ends: new Float64Array(0) })
+const NO_WAITS: ReadonlyMap<number, Wait> = new Map()
+
 /** What an actor needs of the thread it lives in. */
 export interface ActorHost {
   readonly clock: Clock
@@ -76,12 +80,12 @@ export class Actor implements CallHost {
     this.incarnation = task.incarnation
     this.#host = host
     this.#task = task
-    this.#recorded = new RecordedJournal(task.journal)
+    this.#recorded = task.journal.ends.length === 0 ? NOTHING_RECORDED : new RecordedJournal(task.journal)
     this.#nextPosition = this.#recorded.length
     this.#deliveries = new Deliveries(
       this.#recorded.all().map(entry => ({ index: entry.head.index, outcome: () => entry.decode() })),
       delivery => this.#settle(delivery))
-    this.#waits = new Map(task.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
+    this.#waits = task.waits.length === 0 ? NO_WAITS : new Map(task.waits.map(({ index, wait }) => [index, decodeWait(wait)]))
     this.#scope = { run: { id: task.id, workflow: task.workflow, incarnation: task.incarnation }, operations: new Calls(this), owner: this }
   }
 
@@ -163,24 +167,40 @@ export class Actor implements CallHost {
     return isLater ? 'later' : 'nothing'
   }
 
-  readonly stepHost = {
-    actor: this as Actor,
-    get scope(): Scope { return this.actor.#scope },
-    get clock(): Clock { return this.actor.#host.clock },
-    get recordsFailures(): boolean { return this.actor.#status === 'running' },
-    get alive(): boolean { return this.actor.#status !== 'ended' },
-    report(body: ToSupervisor): void { this.actor.report(body) },
-    get key(): RunKey { return this.actor.key },
-    get incarnation(): number { return this.actor.incarnation },
-    runSoon(attempt: QueuedAttempt): void { this.actor.#host.runSoon(attempt) },
-    attemptOver(attempt: QueuedAttempt): void { this.actor.#host.attemptOver(attempt) },
-    enter(index: number): void { this.actor.#host.presence.enter(this.actor.key, index) },
-    leave(): void { this.actor.#host.presence.leave() },
-    busy(change: 1 | -1): void {
-      this.actor.#busy += change
-      this.actor.#stir()
-      if (this.actor.#busy === 0) this.actor.#onIdle?.()
-    },
+  // ---- what the attempts of its steps need: getters of the class, because an object with its own for each actor would be slow to read ----
+
+  get clock(): Clock {
+    return this.#host.clock
+  }
+
+  get recordsFailures(): boolean {
+    return this.#status === 'running'
+  }
+
+  get alive(): boolean {
+    return this.#status !== 'ended'
+  }
+
+  runSoon(attempt: QueuedAttempt): void {
+    this.#host.runSoon(attempt)
+  }
+
+  attemptOver(attempt: QueuedAttempt): void {
+    this.#host.attemptOver(attempt)
+  }
+
+  enter(index: number): void {
+    this.#host.presence.enter(this.key, index)
+  }
+
+  leave(): void {
+    this.#host.presence.leave()
+  }
+
+  busy(change: 1 | -1): void {
+    this.#busy += change
+    this.#stir()
+    if (this.#busy === 0) this.#onIdle?.()
   }
 
   // ---- what the supervisor says ----------------------------------------------------------------------------------

@@ -20,8 +20,7 @@ export type OpenedCall =
   | { readonly state: 'called', readonly operation: Operation, readonly wait: Wait | undefined }
 
 /** What the calls need of their actor. */
-export interface CallHost {
-  readonly stepHost: StepHost
+export interface CallHost extends StepHost {
   /** Takes the next index. */
   open(kind: EntryKind, name: string): OpenedCall
   report(body: ToSupervisor): void
@@ -45,7 +44,7 @@ export class Calls implements Operations {
     if (opened.state === 'recorded') return opened.operation.promise
     const { operation } = opened
     const copyArgs = captureArgs(args, definition, this.#workflow)
-    const stepCall = new StepCall(this.#host.stepHost, operation, definition, () => call(copyArgs()))
+    const stepCall = new StepCall(this.#host, operation, definition, () => call(copyArgs()))
     const wait = opened.wait?.type === 'retry' ? opened.wait : undefined
     if (wait === undefined) stepCall.begin()
     else {
@@ -119,7 +118,7 @@ export class Calls implements Operations {
   }
 
   get #workflow(): string {
-    return this.#host.stepHost.scope.run.workflow
+    return this.#host.scope.run.workflow
   }
 
   #child(mode: 'call' | 'start', request: ChildRequest): Promise<unknown> {
@@ -151,7 +150,7 @@ export class Calls implements Operations {
   /** An operation whose outcome is known here and now, and counts once it is recorded. */
   #complete(operation: Operation, value: Encoded): void {
     const { index, kind, name } = operation
-    const atMs = this.#host.stepHost.clock.nowMs()
+    const atMs = this.#host.clock.nowMs()
     const outcome = { outcome: 'result', value, attempts: [] } as const
     operation.proposed = outcome
     const entry = viewOfEntry({ index, kind, name, startedAtMs: atMs, finishedAtMs: atMs, ...outcome })
