@@ -3,7 +3,7 @@ import type { Encoded } from '../../codec/encoded.ts'
 import { Reader } from '../../codec/wire.ts'
 import { StoreFormatError } from '../../errors.ts'
 import type { RunKey } from '../../model/run.ts'
-import type { AwaiterRow, Outcome, QueuePlace, RunMeta, RunProgress, StoredRun, TimerRow } from '../contract.ts'
+import type { AwaiterRow, Change, ChangeResult, Outcome, QueuePlace, RunMeta, RunProgress, StoredRun, TimerRow } from '../contract.ts'
 import { isStorable } from '../names.ts'
 import type { KeyRange, Tables } from './engine.ts'
 import type { Journal } from './journal.ts'
@@ -11,12 +11,16 @@ import { dedupKey, KeyWriter, readF64, readI32, readU32, readU48, type TableName
 import { readMessages } from './mailbox.ts'
 import { KEY_ROW_BYTES, payloadOf, readMeta, readOutcome, readProgress } from './records.ts'
 
+/** Ids that are remembered at most: of very many that are started at once it costs more to remember all than to ask again. */
+const MOST_KNOWN_IDS = 4096
 const NO_ARGS = new Uint8Array(0) as Encoded
 
 export class Rows {
   readonly tables: Tables
   readonly journal: Journal
   readonly #key = new KeyWriter(1100)
+  /** What was found out of ids lately: each start asks for its id twice, and who waits for its outcome asks once more. */
+  readonly #ids = new Map<string, RunKey | undefined>()
 
   constructor(tables: Tables, journal: Journal) {
     this.tables = tables
@@ -25,8 +29,29 @@ export class Rows {
 
   findRun(id: string): RunKey | undefined {
     if (!isStorable(id)) return undefined
+    const known = this.#ids.get(id)
+    if (known !== undefined || this.#ids.has(id)) return known
     const record = this.tables.ids.get(this.#key.clear().utf8(id))
-    return record && this.runOf(record, 'ids')
+    const run = record && this.runOf(record, 'ids')
+    this.#remember(id, run)
+    return run
+  }
+
+  /** A commit was applied: who has an id now. */
+  followIds(changes: readonly Change[], results: readonly ChangeResult[]): void {
+    if (this.#ids.size >= MOST_KNOWN_IDS) this.#ids.clear()
+    for (const [i, change] of changes.entries()) {
+      if (change.type === 'run-deleted') this.#ids.delete(change.meta.id)
+      else if (change.type === 'run-started' && results[i]!.type === 'started') this.#remember(change.meta.id, change.meta.key)
+    }
+  }
+
+  forgetIds(): void {
+    this.#ids.clear()
+  }
+
+  #remember(id: string, run: RunKey | undefined): void {
+    if (this.#ids.size < MOST_KNOWN_IDS || this.#ids.has(id)) this.#ids.set(id, run)
   }
 
   findDuplicate(queue: string | undefined, deduplicationId: string): RunKey | undefined {

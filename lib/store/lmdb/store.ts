@@ -156,6 +156,7 @@ export class LmdbStore implements Store {
     if (log === undefined || this.#isDueForLmdb() || bytes > MOST_LOGGED_BYTES || !log.hasRoom(bytes)) this.#writeToLmdb(batch, this.#backups.size === 0)
     else this.#writeToLog(log, batch, bytes)
     this.#journal.applied()
+    this.#rows.followIds(changes, results)
     if (reserves) this.#reservedBelow = lastStarted + KEY_BLOCK
     return results
   }
@@ -344,6 +345,7 @@ export class LmdbStore implements Store {
 
   #failed(cause: unknown, applied: boolean | undefined): StoreUnavailableError {
     this.#failure = { cause, applied }
+    this.#rows.forgetIds()
     return this.#unavailable(`a commit failed (${(cause as Error).message})`, cause)
   }
 
