@@ -1,5 +1,5 @@
 /**
- * Compiles the project into dist/. Compiled files whose source is gone are removed first, so that a renamed test does
+ * Compiles the project into dist/, and joins what threads load (join.js). Compiled files whose source is gone are removed first, so that a renamed test does
  * not go on running and a deleted module cannot be imported by accident.
  *
  *   node .ci/build.js              always compiles
@@ -42,8 +42,10 @@ export const build = () => {
   rmSync(stamp, { force: true })
   const { status } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')],
     { stdio: 'inherit', cwd: root })
-  if (status === 0) writeFileSync(stamp, '')
-  return status ?? 1
+  if (status !== 0) return status ?? 1
+  const { status: joined } = spawnSync(process.execPath, [join(root, '.ci/join.js')], { stdio: 'inherit', cwd: root })
+  if (joined === 0) writeFileSync(stamp, '')
+  return joined ?? 1
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,7 +1,7 @@
 /** How much of lib/ the tests reach, file by file, from what measure.cjs noted of each test's process. */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { SourceMap } from 'node:module'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { root, walk } from './paths.js'
 
 const MIN_PERCENT = 95
@@ -25,11 +25,12 @@ export const checkCoverage = () => {
     }
   }
   const sources = walk(join(root, 'lib')).filter(file => file.endsWith('.ts'))
+  const linesOf = new Map(sources.map(source => [source, new Map()]))
+  const lib = join(root, 'dist/lib')
+  for (const compiled of walk(lib).filter(file => file.endsWith('.js') && existsSync(`${file}.map`))) note(compiled, reached.get(relative(lib, compiled)), linesOf)
   let covered = 0
   let total = 0
-  for (const source of sources) {
-    const name = relative(join(root, 'lib'), source).replace(/\.ts$/, '.js')
-    const lines = linesOf(name, reached.get(name))
+  for (const [source, lines] of linesOf) {
     const missed = [...lines].filter(([, isReached]) => !isReached).map(([line]) => line)
     covered += lines.size - missed.length
     total += lines.size
@@ -50,12 +51,13 @@ const reachedBy = functions => {
   return characters
 }
 
-/** The source's lines that hold code, and whether any of it ran. A file that no test loaded was not reached at all. */
-const linesOf = (name, characters) => {
-  const path = join(root, 'dist/lib', name)
+/**
+ * Of each source in a compiled file (one, or all that were joined in it) the lines that hold code, and whether any of it ran. A file that no test
+ * loaded was not reached at all.
+ */
+const note = (path, characters, linesOf) => {
   const code = readFileSync(path, 'utf8')
   const map = new SourceMap(JSON.parse(readFileSync(`${path}.map`, 'utf8')))
-  const lines = new Map()
   let offset = 0
   let isComment = false
   for (const [number, text] of code.split('\n').entries()) {
@@ -67,11 +69,11 @@ const linesOf = (name, characters) => {
     const holdsCode = !isComment && trimmed !== '' && !trimmed.startsWith('//') && trimmed !== 'export {};'
     if (trimmed.endsWith('*/')) isComment = false
     if (!holdsCode) continue
-    const { generatedLine, originalLine } = map.findEntry(number, column)
-    if (generatedLine !== number) continue
+    const { generatedLine, originalLine, originalSource } = map.findEntry(number, column)
+    const lines = generatedLine === number ? linesOf.get(join(dirname(path), originalSource)) : undefined
+    if (lines === undefined) continue
     lines.set(originalLine + 1, lines.get(originalLine + 1) === true || (characters?.subarray(begin, begin + trimmed.length).includes(1) ?? false))
   }
-  return lines
 }
 
 /** 3-5, 9 */
