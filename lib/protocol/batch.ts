@@ -79,7 +79,8 @@ export class BatchFields {
     }
     this.writer.u8(1)
     this.writer.varint(this.moved.length)
-    this.moved.push(own ?? value.slice().buffer)
+    // Not slice(): of a Buffer it is no copy.
+    this.moved.push(own ?? new Uint8Array(value).buffer)
   }
 
   optionalString(value: string | undefined): void {

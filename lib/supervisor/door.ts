@@ -304,7 +304,7 @@ export class Door {
 
   #steps(key: RunKey, fromPosition: number): StepsPage {
     // Copied: an entry may share its memory with others, all of which would cross to the host with it.
-    const entries = this.#parts.store.readJournal(key, fromPosition, STEPS_PAGE).map(entry => entry.slice() as Encoded)
+    const entries = this.#parts.store.readJournal(key, fromPosition, STEPS_PAGE).map(entry => new Uint8Array(entry) as Uint8Array as Encoded)
     if (entries.length === STEPS_PAGE) return { entries, next: fromPosition + STEPS_PAGE, waits: [], running: [] }
     const state = this.#parts.runs.get(key)
     if (state?.life.type === 'live') this.#parts.pool.lookAt(state.life.threadId)

@@ -165,7 +165,7 @@ export class ThreadPool {
     const thread = this.#threads.get(threadId)
     if (thread === undefined || thread.ended || thread.deliberate || thread.deaf || thread.error !== undefined) return false
     thread.actors.set(task.key, task.incarnation)
-    if (thread.actors.size === 1) thread.port.ref()
+    if (thread.actors.size === 1) thread.worker.ref() // not the port: it closes before the thread's end is told
     this.#send(thread, task.key, task.incarnation, task)
     return true
   }
@@ -315,7 +315,7 @@ export class ThreadPool {
   #released(thread: Thread, key: RunKey, incarnation: number): void {
     // By now it may live again on this thread: then that life is the one that counts.
     if (thread.actors.get(key) === incarnation) thread.actors.delete(key)
-    if (thread.actors.size === 0) thread.port.unref()
+    if (thread.actors.size === 0) thread.worker.unref()
     this.#listener.released(thread.threadId, key, incarnation)
   }
 
