@@ -62,12 +62,15 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** As long as that of the bench steps. */
+const FIRST_WARM_UP_MS = 3000
+
 async function compare(command: Command, folder: string): Promise<number> {
   const { quick, rounds, windowMs } = command
   const systems = SYSTEMS.filter(({ name }) => command.systems.includes(name))
   const inFlight = quick ? [1, 4] : IN_FLIGHT
   const plan = {
-    inFlight, windowMs, warmUpMs: quick ? 100 : Math.round(windowMs * 0.4),
+    inFlight, windowMs, firstWarmUpMs: quick ? 100 : FIRST_WARM_UP_MS, warmUpMs: quick ? 100 : Math.round(windowMs * 0.4),
     computing: { runs: quick ? 2 : COMPUTING_RUNS, steps: quick ? 2 : 25, iterations: Math.round(iterationsPerMs(quick) * COMPUTING_MS) },
     ...(command.processes !== undefined && { processes: command.processes }),
   }

@@ -14,6 +14,8 @@ import type { System } from './systems.ts'
 
 export interface Plan {
   readonly inFlight: readonly number[]
+  /** Before the first case: processes have just started, and compile their code while it runs. */
+  readonly firstWarmUpMs: number
   readonly warmUpMs: number
   readonly windowMs: number
   readonly computing: { readonly runs: number, readonly steps: number, readonly iterations: number }
@@ -98,9 +100,9 @@ function countsOf({ processes }: System, { processes: given, chosen }: Plan): Co
 }
 
 async function measure(children: readonly ChildProcess[], counts: Counts, plan: Plan): Promise<Pick<Visited, 'steps' | 'compute'>> {
-  const { warmUpMs, windowMs } = plan
+  const { firstWarmUpMs, warmUpMs, windowMs } = plan
   plan.progress('warms up')
-  await load(children, children.length, 16, { warmUpMs, windowMs: 1 })
+  await load(children, children.length, 16, { warmUpMs: firstWarmUpMs, windowMs: 1 })
   const steps = new Map<number, Case>()
   for (const inFlight of plan.inFlight) {
     for (const processes of counts.steps(inFlight)) {
