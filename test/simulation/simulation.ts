@@ -71,6 +71,8 @@ export interface Process {
 
 const time = new SharedArrayBuffer(8)
 const MOST_STEPS_TO_THE_END = 100_000
+/** How often runs that are left are asked to end. */
+const MOST_TIMES_ASKED = 4
 
 export class Simulation {
   readonly chance: Chance
@@ -166,16 +168,15 @@ export class Simulation {
   /** Nothing goes wrong any more: every run comes to its outcome, and every question to its answer. */
   async #toTheEnd(): Promise<void> {
     this.#troubles.stop()
-    let isCancelled = false
+    let asked = 0
     for (let step = 0; this.#problems.length === 0; step++) {
       // Again and again: the arguments of one that is being set may still be looked at in a thread.
       if (step % 500 === 0) for (const name of ['s0', 's1']) this.host.ask({ type: 'remove-schedule', name })
       if (step > MOST_STEPS_TO_THE_END) return this.wrong('it does not come to an end')
       if (await this.#step()) continue
       const left = [...this.#image.runs.values()].filter(({ progress }) => !isFinished(progress.status))
-      // What waits for what nobody will send waits for ever, by right: once more it is asked to end.
-      if (left.length === 0 || isCancelled) return
-      isCancelled = true
+      // What waits for what nobody will send waits for ever, by right: it is asked to end. So is who came after that: a run may get the place of one that has ended, and start a child.
+      if (left.length === 0 || asked++ === MOST_TIMES_ASKED) return
       for (const { meta: { id } } of left) this.host.ask({ type: 'cancel-run', id, graceMs: 100, children: false })
     }
   }
