@@ -55,7 +55,7 @@ export function loopDelay(): () => LoopDelay {
     lastRan = ran
     lastWaited = waited
   }
-  const timer = setInterval(look, EVERY_MS)
+  const timer = setInterval(look, EVERY_MS).unref()
   return () => {
     look()
     clearInterval(timer)
@@ -67,8 +67,10 @@ export function loopDelay(): () => LoopDelay {
 export async function ownLoopDelay(): Promise<() => Promise<LoopDelay>> {
   const control = new Worker(new URL('../fixtures/ticking.js', import.meta.url), { execArgv: [] })
   await once(control, 'message')
+  control.unref() // where nobody asks any more, a test has failed, and is to end
   const delay = loopDelay()
   return async () => {
+    control.ref()
     const { computedMs, gaps } = delay()
     control.postMessage('how long?')
     const [others] = await once(control, 'message') as [LoopDelay]
