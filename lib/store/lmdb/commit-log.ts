@@ -13,6 +13,7 @@
 import { closeSync, constants, fdatasyncSync, fstatSync, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { directMemory, O_DIRECT } from './direct.ts'
 
 export const COMMIT_LOG_FILE = 'commits.log'
 /** What a disk or a file system writes as one, or a multiple of that. */
@@ -20,6 +21,7 @@ const BLOCK_BYTES = 4096
 export const RECORD_HEAD_BYTES = 32
 export const STORE_ID_BYTES = 8
 const MAGIC = 0x31_6c_63_74
+const FLAGS = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
 const AT = { crc: 4, length: 8, index: 12, base: 16, store: 24 } as const
 
 /** What records are added to. */
@@ -46,17 +48,22 @@ export interface LogContent {
 type Flush = 'by-write' | 'after-write' | 'never'
 
 export class CommitLog {
-  readonly #file: number
+  readonly #path: string
   readonly #flush: Flush
   readonly #size: number
+  #file: number
+  /** Where a record is written from, past the system's cache of the file; undefined: not here. */
+  #direct: Uint8Array | undefined
   #base: LogBase | undefined
   #index = 0
   #end = 0
 
-  private constructor(file: number, size: number, flush: Flush) {
-    this.#file = file
+  private constructor(path: string, size: number, flush: Flush) {
+    this.#path = path
     this.#size = size
     this.#flush = flush
+    this.#file = openSync(path, FLAGS | (flush === 'by-write' ? constants.O_DSYNC : 0))
+    if (flush === 'by-write' && O_DIRECT !== undefined) this.#goDirect(O_DIRECT)
   }
 
   /** Opens the log of a folder, and makes it at its full size if it is not there, so that no commit finds the disk full. */
@@ -64,25 +71,42 @@ export class CommitLog {
     const path = join(folder, COMMIT_LOG_FILE)
     // Elsewhere the flag does not reach through the disk's own memory.
     const flush = durability === 'process-crash' ? 'never' : process.platform === 'linux' ? 'by-write' : 'after-write'
-    const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0)
     try {
-      const file = openSync(path, flags | constants.O_CREAT, 0o664)
+      const file = openSync(path, FLAGS | constants.O_CREAT, 0o664)
       try {
         if (fstatSync(file).size < size) {
           writeAll(file, new Uint8Array(size), 0)
           if (durability === 'power-loss') fsyncSync(file)
         }
-        if (flush !== 'by-write') return new CommitLog(file, size, flush)
-      } catch (error) {
+      } finally {
         closeSync(file)
-        throw error
       }
-      closeSync(file)
-      return new CommitLog(openSync(path, flags | constants.O_DSYNC), size, flush)
+      return new CommitLog(path, size, flush)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOSPC') rmSync(path, { force: true })
       throw error
     }
+  }
+
+  /** Where the file system does not have it, the file stays as it is. */
+  #goDirect(flag: number): void {
+    let file
+    try {
+      file = openSync(this.#path, FLAGS | constants.O_DSYNC | flag)
+      this.#direct = directMemory(file, this.#size, BLOCK_BYTES)
+    } catch {
+      if (file !== undefined) closeSync(file)
+      return
+    }
+    closeSync(this.#file)
+    this.#file = file
+  }
+
+  /** Some file systems take such a file and refuse to write it. */
+  #goThroughCache(): void {
+    this.#direct = undefined
+    closeSync(this.#file)
+    this.#file = openSync(this.#path, FLAGS | constants.O_DSYNC)
   }
 
   /** From here on records are added to this base; those in the file have been written to LMDB. */
@@ -110,10 +134,24 @@ export class CommitLog {
     view.setFloat64(AT.base, number, true)
     memory.set(store, AT.store)
     view.setUint32(AT.crc, crc32(memory.subarray(AT.length, end)), true)
-    writeAll(this.#file, memory, this.#end)
+    this.#write(memory)
     if (this.#flush === 'after-write') fdatasyncSync(this.#file)
     this.#index++
     this.#end += memory.length
+  }
+
+  #write(record: Uint8Array): void {
+    if (this.#direct !== undefined) {
+      this.#direct.set(record)
+      try {
+        return writeAll(this.#file, this.#direct.subarray(0, record.length), this.#end)
+      } catch (error) {
+        // A part of it that was written is written once more.
+        if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+        this.#goThroughCache()
+      }
+    }
+    writeAll(this.#file, record, this.#end)
   }
 
   close(): void {
