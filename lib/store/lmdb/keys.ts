@@ -88,6 +88,14 @@ export class KeyWriter implements KeyBytes {
     return this
   }
 
+  /** Leaves room for so many bytes, and says where. */
+  skip(length: number): number {
+    this.#reserve(length)
+    const at = this.end
+    this.end = at + length
+    return at
+  }
+
   u8(value: number): this {
     this.#reserve(1)
     this.bytes[this.end++] = value

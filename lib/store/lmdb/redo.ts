@@ -1,17 +1,13 @@
 /**
- * The rows of commits that are in the commit log and not in LMDB yet, and how the log has them: one behind the other, each
- * [table u8][length of the key u16][length of the value + 1 u32, or 0: removed][key][value], numbers little-endian.
+ * The rows of commits that are in the commit log and not in LMDB yet.
  *
  * To put a row or to remove it says nothing of what was there before, so the rows of many commits may be written together, in their order, and
  * once more if need be.
  */
 import type { Table, Tables } from './engine.ts'
 import { type KeyBytes, TABLES } from './keys.ts'
+import { endOfKey, endOfRow, isRemoval, ROW_HEAD_BYTES, type ValueMemory, valueMemory, writeRows } from './row-bytes.ts'
 
-/** A piece of memory in which lmdb finds a value between two places. */
-export type ValueMemory = Uint8Array & { start: number, end: number }
-
-export const ROW_HEAD_BYTES = 7
 const REMOVED = -1
 
 /** Rows between two places of a memory that nobody writes to any more. */
@@ -61,7 +57,7 @@ export class PendingRows {
 
   /** Adds the rows that lie between two places of a memory that nobody writes to any more: those of one commit. */
   add(bytes: Uint8Array, start: number, end: number): void {
-    const memory = Object.assign(bytes, { start: 0, end: 0 })
+    const memory = valueMemory(bytes)
     this.#pieces.push({ memory, start, end })
     this.#bytes += end - start
     for (let at = start; at < end; at = endOfRow(memory, at)) this.#size++
@@ -77,24 +73,7 @@ export class PendingRows {
 
   /** To be called inside a transaction. */
   write(tables: readonly Table[]): void {
-    const key: KeyBytes = { bytes: new Uint8Array(0), start: 0, end: 0 }
-    for (const { memory, start, end } of this.#pieces) {
-      key.bytes = memory
-      for (let at = start; at < end;) {
-        const from = endOfKey(memory, at)
-        const to = endOfRow(memory, at)
-        const table = tables[memory[at]!]!
-        key.start = at + ROW_HEAD_BYTES
-        key.end = from
-        if (isRemoval(memory, at)) table.removeSync(key)
-        else {
-          memory.start = from
-          memory.end = to
-          table.putSync(key, memory)
-        }
-        at = to
-      }
-    }
+    for (const { memory, start, end } of this.#pieces) writeRows(tables, memory, start, end)
   }
 
   clear(): void {
@@ -123,23 +102,6 @@ export class PendingRows {
 
 function textOf({ buffer, byteOffset }: Uint8Array, start: number, end: number): string {
   return Buffer.from(buffer, byteOffset + start, end - start).toString('latin1')
-}
-
-function endOfKey(memory: Uint8Array, row: number): number {
-  return row + ROW_HEAD_BYTES + (memory[row + 1]! | (memory[row + 2]! << 8))
-}
-
-/** Of the value, 1 more than it has; 0: the row is removed. */
-function lengthOf(memory: Uint8Array, row: number): number {
-  return (memory[row + 3]! | (memory[row + 4]! << 8) | (memory[row + 5]! << 16) | (memory[row + 6]! << 24)) >>> 0
-}
-
-function isRemoval(memory: Uint8Array, row: number): boolean {
-  return lengthOf(memory, row) === 0
-}
-
-function endOfRow(memory: Uint8Array, row: number): number {
-  return endOfKey(memory, row) + Math.max(0, lengthOf(memory, row) - 1)
 }
 
 /** Tables as they are with the pending rows. To read a range, LMDB has to have them: `settle` writes them to it. */
