@@ -8,6 +8,7 @@ import type { Encoded } from '../../lib/codec/encoded.ts'
 import { newestMeta } from '../../lib/store/lmdb/data-file.ts'
 import { openLmdbStore } from '../../lib/store/lmdb/index.ts'
 import { Room } from '../../lib/store/lmdb/room.ts'
+import { chanceOf, seedOf } from '../chance.ts'
 import { newRun, started } from './runs.ts'
 
 const durability = 'process-crash'
@@ -49,6 +50,22 @@ t.test('behind the last page there always is room for the next commit, however l
   await store.close()
 })
 
+t.test('what many runs take that are started at once is made sure of, whatever their size: LMDB never makes the file longer itself', async t => {
+  const chance = chanceOf(seedOf(t))
+  const { folder, path } = await fileOf(t)
+  const store = await openLmdbStore({ folder, durability })
+  const letters = (length: number): string => Array.from({ length }, () => String.fromCharCode(97 + chance.below(26))).join('')
+  for (const [runs, argsBytes, idLength] of [[20_000, 4, 30], [3000, 4, 500], [5000, 1400, 30], [3000, 2100, 200], [2000, 4090, 30], [500, 9000, 450], [10_000, 4, 60]] as const) {
+    const changes = Array.from({ length: runs }, () => started(newRun(store, {
+      id: letters(idLength), args: Buffer.alloc(argsBytes) as Uint8Array as Encoded, ...(chance.next() < 0.3 && { deduplicationId: letters(idLength) }),
+    })))
+    store.commit(changes)
+    const spare = statSync(path).size - endOf(path)
+    t.ok(spare > 0, `${runs} runs with ${argsBytes} bytes: ${Math.round(spare / 1024)} KiB are left behind ${Math.round(endOf(path) / MIB)} MiB`)
+  }
+  await store.close()
+})
+
 t.test('what is behind the last page of a file may be anything', async t => {
   const { folder, path } = await fileOf(t)
   const end = endOf(path)
@@ -71,7 +88,7 @@ t.test('a map that the process may not have is told before lmdb is asked, and ta
   const addresses = { limit: () => limit, used: () => 900 * MIB }
   const room = new Room(folder, path, () => end + MIB, addresses)
   room.ensure({ rows: 1, bytes: 100, neighbours: 0 })
-  const large = { rows: 1, bytes: 20 * MIB, neighbours: 0 }
+  const large = { rows: 1, bytes: 40 * MIB, neighbours: 0 }
   t.throws(() => { room.ensure(large) }, { ...UNAVAILABLE, message: /ulimit -v is 1000 MiB/ })
   limit = 1100 * MIB
   room.ensure(large)

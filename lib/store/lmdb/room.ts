@@ -21,10 +21,13 @@ const BYTES_A_COMMIT = 64 * KIB
 /** A row changes a page that is there: another one, until all have been changed, or most that a large commit's will. */
 const BYTES_A_ROW = 4 * KIB
 const MOST_FOR_CHANGED_PAGES = 8 * MIB
-/** What goes with a row besides its own bytes. */
-const BYTES_BESIDE_A_ROW = 256
-/** Pages of small rows may be half empty; values on pages of their own are not. */
-const MOST_DOUBLED = 16 * MIB
+/** What goes with a row besides its own bytes: LMDB's head of it and its share of the pages above, all in pages that may be half empty. */
+const BYTES_BESIDE_A_ROW = 64
+/** Few rows may be unlucky, with many it evens out. */
+const MORE_BESIDE_A_ROW = 192
+const MOST_BESIDE = 4 * MIB
+/** Its own bytes count twice for the same reason. Of a large value only the last page may be half empty. */
+const MOST_DOUBLED_A_ROW = 4 * KIB
 /** An eighth of the file at once, within these bounds. */
 const LEAST_AHEAD = 512 * KIB
 const MOST_AHEAD = 8 * MIB
@@ -185,7 +188,8 @@ export class Room {
 /** The most that LMDB may take at the end of its file for such a commit. */
 function mostBytesOf({ rows, bytes, neighbours }: RoomFor, there: number): number {
   const changed = Math.min((rows - neighbours) * BYTES_A_ROW, there, MOST_FOR_CHANGED_PAGES)
-  return BYTES_A_COMMIT + changed + rows * BYTES_BESIDE_A_ROW + bytes + Math.min(bytes, MOST_DOUBLED)
+  const beside = rows * BYTES_BESIDE_A_ROW + Math.min(rows * MORE_BESIDE_A_ROW, MOST_BESIDE)
+  return BYTES_A_COMMIT + changed + beside + bytes + Math.min(bytes, rows * MOST_DOUBLED_A_ROW)
 }
 
 const ADDRESSES: AddressSpace = {
