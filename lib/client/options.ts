@@ -153,7 +153,7 @@ export function resolveStartOptions(options: unknown, newId: () => string): Omit
   const queueKey = optionalName('queueKey', given['queueKey'])
   const tags = given['tags'] === undefined ? undefined : checkTags('tags', given['tags'])
   return {
-    id: given['id'] === undefined ? newId() : checkName('id', given['id']),
+    ...(given['id'] === undefined ? { id: newId(), idIsNew: true } : { id: checkName('id', given['id']) }),
     ...(queue !== undefined && { queue }),
     ...(priority !== undefined && { priority }),
     ...(delayMs !== undefined && { delayMs }),

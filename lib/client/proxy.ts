@@ -6,6 +6,7 @@
 import { decodeError } from '../codec/error.ts'
 import { InternalError, StoreFormatError, TroupeClosedError } from '../errors.ts'
 import { assertNever } from '../invariant.ts'
+import { toAskAgain } from '../protocol/host.ts'
 import type { HostMessage, HostReplies, HostRequest, StartRequest, SupervisorMessage, SupervisorOptions } from '../protocol/host.ts'
 import { monotonicMs } from '../system.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -18,7 +19,7 @@ const DEATHS_WINDOW_MS = 60_000
 const STARTS_A_MESSAGE = 2000
 
 interface Pending {
-  readonly request: HostRequest
+  request: HostRequest
   readonly resolve: (value: never) => void
   readonly reject: (error: unknown) => void
 }
@@ -224,6 +225,7 @@ export class SupervisorProxy {
     const error = this.#failure ?? new InternalError({ problem: `the supervisor's thread ended by itself (${String(cause)})`, cause })
     this.#status = 'opening'
     this.#blame()
+    for (const pending of this.#pending.values()) pending.request = toAskAgain(pending.request)
     this.#failure = undefined
     // lmdb is not to be trusted after a commit that failed: whoever runs this process has to look at the disk first.
     if (this.#isStoreBroken) {

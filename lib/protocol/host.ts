@@ -17,6 +17,8 @@ export interface SupervisorOptions {
 
 export interface StartRequest {
   readonly id: string
+  /** It was made by chance for this request, which is asked for the first time: nobody can have it yet. */
+  readonly idIsNew?: true
   readonly workflow: string
   readonly args: Encoded
   readonly queue?: string
@@ -52,6 +54,18 @@ export type HostRequest =
   | { readonly type: 'backup-store', readonly folder: string }
   | { readonly type: 'read-stats' }
   | { readonly type: 'close-supervisor', readonly mode: 'drain' | 'abandon', readonly timeoutMs: number }
+
+/** What it asks for may have been done, and the answer lost: an id that was new need not be so any more. */
+export function toAskAgain<Request extends HostRequest>(request: Request): Request {
+  if (request.type !== 'start-runs') return request
+  return {
+    ...request,
+    runs: request.runs.map(run => {
+      const { idIsNew: _, ...known } = run
+      return known
+    }),
+  }
+}
 
 /** Bounds of a named queue; an absent one is no bound. */
 export interface QueueBounds {

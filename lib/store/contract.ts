@@ -48,7 +48,8 @@ export const SETTING_KINDS = ['queue', 'schedule'] as const
 export type SettingKind = typeof SETTING_KINDS[number]
 
 export type Change =
-  | { readonly type: 'run-started', readonly meta: RunMeta, readonly progress: RunProgress }
+  /** `idIsNew`: no run can have it, so it need not be looked up. */
+  | { readonly type: 'run-started', readonly meta: RunMeta, readonly progress: RunProgress, readonly idIsNew?: true }
   /** `before` is what the last change left: indexes are moved from its values to those of `after` without a read. */
   | { readonly type: 'run-changed', readonly meta: RunMeta, readonly before: RunProgress, readonly after: RunProgress }
   | { readonly type: 'outcome-recorded', readonly key: RunKey, readonly outcome: Outcome }

@@ -21,7 +21,7 @@ export function refusedRuns(changes: readonly Change[], findRun: (id: string) =>
       const { id, key } = change.meta
       assertStorableMeta(change.meta)
       holders ??= new Map()
-      const holder = holders.get(id) ?? (holders.has(id) ? undefined : findRun(id))
+      const holder = holders.get(id) ?? (change.idIsNew === true || holders.has(id) ? undefined : findRun(id))
       if (holder === key) throw new InternalError({ problem: `run ${key} ("${id}") was to be started twice` })
       if (holder === undefined) holders.set(id, key)
       else (refused ??= new Map()).set(key, { type: 'already-started', key: holder })

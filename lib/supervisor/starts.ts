@@ -79,7 +79,7 @@ export class Starts {
    */
   existing(request: StartRequest): RunState | undefined {
     const workflow = this.workflow(request.workflow)
-    const byId = this.#runs.find(request.id)
+    const byId = request.idIsNew === true ? undefined : this.#runs.find(request.id)
     if (byId !== undefined) {
       if (byId.meta.workflow !== request.workflow) {
         throw new RunIdTakenError({ runId: request.id, workflow: request.workflow, takenBy: byId.meta.workflow })
@@ -125,7 +125,7 @@ export class Starts {
     if (startAtMs === undefined) state.life = QUEUED
     this.#runs.add(state)
     state.journalLength = entries.length
-    const changes: Change[] = [{ type: 'run-started', meta, progress }]
+    const changes: Change[] = [{ type: 'run-started', meta, progress, ...(request.idIsNew === true && { idIsNew: true }) }]
     for (const [position, entry] of entries.entries()) changes.push({ type: 'entry-appended', key, position, entry })
     if (startAtMs !== undefined) changes.push({ type: 'timer-set', key, slot: TIMER_SLOT.start, dueAtMs: startAtMs })
     return { state, changes, startAtMs }

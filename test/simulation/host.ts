@@ -4,6 +4,7 @@ import { encodeValue } from '../../lib/codec/value.ts'
 import type { Encoded } from '../../lib/codec/encoded.ts'
 import { InternalError, StoreUnavailableError, TroupeError } from '../../lib/errors.ts'
 import type { FinishedStatus } from '../../lib/model/run.ts'
+import { toAskAgain } from '../../lib/protocol/host.ts'
 import type { HostMessage, HostRequest, QueueBounds, StartRequest, SupervisorMessage } from '../../lib/protocol/host.ts'
 import type { Store } from '../../lib/store/contract.ts'
 import type { Chance } from '../chance.ts'
@@ -47,6 +48,7 @@ export class SimulatedHost {
   /** Requests that later ones may undo in the same turn: what is in the store when they are answered tells nothing. */
   readonly #undone = new Set<number>()
   #nextRequest = 1
+  #nextId = 0
   #forks = 0
 
   constructor(parts: HostParts) {
@@ -67,7 +69,7 @@ export class SimulatedHost {
 
   /** A new supervisor is there: what the one before has not answered is asked again, in order. */
   askAgain(): void {
-    for (const [requestId, request] of this.#unanswered) this.#parts.send({ type: 'request', requestId, request })
+    for (const [requestId, request] of this.#unanswered) this.#parts.send({ type: 'request', requestId, request: toAskAgain(request) })
   }
 
   /** It died with its supervisor: whatever it had asked for may have happened or not. */
@@ -113,10 +115,11 @@ export class SimulatedHost {
   #startRequest(): StartRequest {
     const { pick, below } = this.#parts.chance
     const isFull = this.#ids().length >= MOST_RUNS
-    const id = isFull ? pick(this.#ids()) : below(3) === 0 ? `x${this.#nextRequest}-${below(1e6)}` : pick(ROOTS)
+    const newId = isFull || below(3) !== 0 ? undefined : `x${this.#nextId++}-${below(1e6)}`
+    const id = newId ?? (isFull ? pick(this.#ids()) : pick(ROOTS))
     const queue = below(3) === 0 ? pick(QUEUES) : undefined
     return {
-      id, workflow: below(40) === 0 ? 'unheard of' : pick(WORKFLOWS), args: encoded(below(25) === 0 ? [[]] : [this.#programs.program(2)]),
+      id, ...(newId !== undefined && { idIsNew: true }), workflow: below(40) === 0 ? 'unheard of' : pick(WORKFLOWS), args: encoded(below(25) === 0 ? [[]] : [this.#programs.program(2)]),
       ...(queue !== undefined && { queue }), ...(queue === 'keyed' && { queueKey: pick(['x', 'y']) }),
       ...(below(3) === 0 && { priority: below(3) }), ...(below(5) === 0 && { delayMs: pick([1, 1000, 3_600_000]) }),
       ...(below(6) === 0 && { timeoutMs: pick([10, 5000, 3_600_000]) }), ...(below(8) === 0 && { deduplicationId: pick(['d', 'e']) }),
