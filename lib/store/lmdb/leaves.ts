@@ -7,7 +7,7 @@ import { closeSync, openSync } from 'node:fs'
 import { StoreFormatError } from '../../errors.ts'
 import { monotonicMs } from '../../system.ts'
 import { type Meta, newestMeta } from './data-file.ts'
-import { compareBytes, type Key, keyOf, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, OVERFLOW_BYTES, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
+import { compareBytes, type Key, keyOf, leastPages, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, OVERFLOW_BYTES, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
 import { type Bounds, boundsProblem, isKeyRight, keysProblem, tablesOn, type TableTree, type Tree } from './trees.ts'
 
 /** A page of the way down, and which of its children was taken. */
@@ -162,7 +162,7 @@ export class LeafCheck {
       if ((page.u16(at + 4) & NODE.bigData) === 0) continue
       const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
       const [first, pages] = [page.u64(data), page.u64(data + 16)]
-      if (pages !== Math.ceil((PAGE_HEADER_BYTES + page.u32(at)) / pageSize)) return `a value that begins on page ${first} has an impossible size`
+      if (pages < leastPages(page.u32(at), pageSize)) return `a value that begins on page ${first} has an impossible size`
       if (first < 2 || first + pages - 1 > lastPage || !header.read(this.#descriptor, first * pageSize)) return `page ${first} is missing`
       const problem = pageProblem(header, first, PAGE.overflow, page.u64(8))
       if (problem !== undefined) return problem

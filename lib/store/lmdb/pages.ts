@@ -108,6 +108,11 @@ export function nodesProblem(page: Page, number: number, isBranch: boolean, comp
 /** struct MDB_ovpage: first page, transaction, number of pages. */
 export const OVERFLOW_BYTES = 24
 
+/** There may be more: a shorter value that takes the place of one that was put in the same transaction is written over it, and keeps all of its pages. */
+export function leastPages(valueBytes: number, pageSize: number): number {
+  return Math.ceil((PAGE_HEADER_BYTES + valueBytes) / pageSize)
+}
+
 export function nodeAt(page: Page, i: number): number {
   return PAGE_HEADER_BYTES + page.u16(PAGE_HEADER_BYTES + i * 2)
 }

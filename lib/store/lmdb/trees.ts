@@ -9,7 +9,7 @@
  */
 import { readSync } from 'node:fs'
 import { TABLES, type TableName } from './keys.ts'
-import { compareBytes, compareNumbers, type CompareKeys, type Key, keyOf, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
+import { compareBytes, compareNumbers, type CompareKeys, type Key, keyOf, leastPages, NODE, NODE_HEADER_BYTES, nodeAt, nodesProblem, Page, PAGE, PAGE_HEADER_BYTES, pageProblem } from './pages.ts'
 import { FORMAT, KEY_ROW_BYTES, keyCheck } from './records.ts'
 
 /** struct MDB_db: what is written down of a tree. */
@@ -182,7 +182,7 @@ class Trees {
     const { pageSize } = this.#file
     const data = at + NODE_HEADER_BYTES + page.u16(at + 6)
     const [first, pages] = [page.u64(data), page.u64(data + 16)]
-    if (pages !== Math.ceil((PAGE_HEADER_BYTES + page.u32(at)) / pageSize)) return `a value that begins on page ${first} has an impossible size`
+    if (pages < leastPages(page.u32(at), pageSize)) return `a value that begins on page ${first} has an impossible size`
     const header = this.#levels[0] ??= new Page(PAGE_HEADER_BYTES + 8, this.#whole)
     walk.overflows += pages
     const problem = this.#use(first, pages) ?? this.#read(header, first, pages) ?? pageProblem(header, first, PAGE.overflow, page.u64(8))
