@@ -19,7 +19,7 @@ export interface QueuedAttempt {
   isTold: boolean
   /** Its record in the flight recorder, while it is told of there alone. */
   slot: number | undefined
-  /** How long its step's code held the thread the last time; 0: not known. */
+  /** How long its step's code usually holds the thread; 0: not known. */
   heldMs: number
   /** Says that it begins. */
   tell(): void
@@ -29,7 +29,10 @@ export interface QueuedAttempt {
 
 interface KnownStep {
   readonly nameId: number
+  /** The last time. */
   heldMs: number
+  /** The shorter of the last two times: one that was interrupted says nothing about all that wait. */
+  usualMs: number
 }
 
 export class AttemptQueue {
@@ -61,7 +64,7 @@ export class AttemptQueue {
 
   add(attempt: QueuedAttempt): void {
     if (this.#recordable(attempt) === undefined) this.#tell(attempt)
-    attempt.heldMs = this.#steps.get(attempt.name)?.heldMs ?? 0
+    attempt.heldMs = this.#steps.get(attempt.name)?.usualMs ?? 0
     this.#aheadMs += attempt.heldMs
     this.#queue.push(attempt)
   }
@@ -135,9 +138,11 @@ export class AttemptQueue {
 
   #remember(name: string, heldMs: number): void {
     const known = this.#steps.get(name)
-    if (known !== undefined) known.heldMs = heldMs
-    else if (this.#recorder !== undefined && this.#steps.size < MOST_NAMES) {
-      this.#steps.set(name, { nameId: this.#steps.size, heldMs })
+    if (known !== undefined) {
+      known.usualMs = Math.min(known.heldMs, heldMs)
+      known.heldMs = heldMs
+    } else if (this.#recorder !== undefined && this.#steps.size < MOST_NAMES) {
+      this.#steps.set(name, { nameId: this.#steps.size, heldMs, usualMs: heldMs })
       this.#nameStep(this.#steps.size - 1, name)
     }
   }

@@ -16,7 +16,7 @@ export const LONGEST_RETRY_MS = 5000
 /** While the store refuses, this many changes may wait before the host is refused further ones. What runs say is bounded by the runs at work. */
 const MOST_WAITING = 10_000
 /** How long a commit gathers that nobody waits for: one of these, and the thread that could go on after it has other work for half as long again. */
-const PATIENCE_MS = [20, 10]
+const PATIENCE_MS = [20, 10, 5, 2]
 const WORK_FOR_PATIENCE = 1.5
 
 export interface CommitListener {

@@ -124,6 +124,17 @@ t.test('how long the attempts that wait will take is told, going by what their s
   queue.add(new Attempt(log, 'unknown'))
   queue.add(work(10))
   t.same(runAll(), [10, 0])
+  queue.add(work(500))
+  runAll()
+  for (let i = 0; i < 3; i++) queue.add(work(10))
+  t.same(runAll(), [20, 10, 0], 'once it was interrupted')
+  for (const ms of [40, 40]) {
+    queue.add(work(ms))
+    runAll()
+  }
+  queue.add(work(40))
+  queue.add(work(40))
+  t.same(runAll(), [40, 0], 'twice as long is how long it takes')
 })
 
 t.test('with a time limit it is always told of: somebody else watches the time', async t => {
