@@ -94,6 +94,10 @@ export function acquittedForMs(collectedMs: number): number {
 
 /** When a heap that may still grow is to be looked at again, at the latest. */
 export function nextLookMs({ lineBytes, endBytes }: HeapLines, heapBytes: number): number {
-  const roomBytes = (heapBytes <= lineBytes ? lineBytes : endBytes) - heapBytes
+  return soonestFor((heapBytes <= lineBytes ? lineBytes : endBytes) - heapBytes)
+}
+
+/** When so much room may be used up. */
+export function soonestFor(roomBytes: number): number {
   return Math.max(SOONEST_LOOK_MS, roomBytes / FASTEST_BYTES_PER_MS)
 }

@@ -20,10 +20,12 @@ import { writeOrder } from '../protocol/orders.ts'
 import type { ToThread } from '../protocol/orders.ts'
 import type { Batch } from '../protocol/batch.ts'
 import type { BootReport, BootTask, SpawnTask, ThreadMessage, ThreadOrder, WorkflowReport } from '../protocol/thread.ts'
+import { anonymousBytes } from '../system.ts'
 import { defaultHeapMiB, resourceLimitsFor } from './heap-bound.ts'
 import { describeEnd } from './pool-thread.ts'
 import type { Thread } from './pool-thread.ts'
-import { Pulse } from './pulse.ts'
+import { memoryIsBack } from './process-growth.ts'
+import { MEASURES_FROM_OUTSIDE, Pulse } from './pulse.ts'
 import type { Sentence } from './pulse.ts'
 import { EncodedRefusal } from './refusal.ts'
 
@@ -275,7 +277,10 @@ export class ThreadPool {
     port1.on('message', (message: Batch | ThreadMessage) => { this.#receive(thread, message) })
     port1.unref() // actors keep the loop alive, where it is to be kept alive
     worker.on('error', error => { thread.error ??= error })
-    worker.on('exit', code => { this.#exited(thread, code) })
+    worker.on('exit', code => {
+      if (thread.sentence?.isCrash === undefined || MEASURES_FROM_OUTSIDE) this.#exited(thread, code)
+      else void memoryIsBack(anonymousBytes).then(() => { this.#exited(thread, code) })
+    })
     const boot = {
       port: port2, modules: this.#options.modules, presence: pulse.presence.shared,
       ...(this.#options.tellsEveryStart !== true && { recorder }), ...(this.#options.time && { time: this.#options.time }),

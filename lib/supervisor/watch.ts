@@ -6,9 +6,11 @@
 import type { Clock } from '../model/clock.ts'
 import type { RunKey } from '../model/run.ts'
 import { anonymousBytes, monotonicMs } from '../system.ts'
-import { acquittedForMs, heapLines, judgeHeap, nextLookMs } from './heap-bound.ts'
+import { acquittedForMs, heapLines, judgeHeap, nextLookMs, soonestFor } from './heap-bound.ts'
 import type { HeapLines } from './heap-bound.ts'
 import type { Pool } from './pool.ts'
+import { ProcessGrowth } from './process-growth.ts'
+import type { Sight, ThreadSeen } from './process-growth.ts'
 import { MEASURES_FROM_OUTSIDE } from './pulse.ts'
 import type { Pulse, Sentence } from './pulse.ts'
 import type { Runs } from './runs.ts'
@@ -27,6 +29,7 @@ const NAMED_AGAIN_MS = 60_000
 const NATIVE_AFTER_MS = 2000
 /** So much of what this process has more than before must go with a thread: then it was that thread's. */
 const OWN_SHARE = 3 / 4
+const MOST_SUSPECTED = 1000
 const MIB = 2 ** 20
 
 export interface WatchParts {
@@ -53,10 +56,7 @@ interface TimedAttempt {
 interface Silence {
   readonly sinceMs: number
   readonly timed: readonly TimedAttempt[]
-  /** Of the process, when the thread answered last, without what threads had that have ended since. */
-  processBytes: number | undefined
-  /** What the other threads said last, at that time, that they hold. */
-  readonly othersBytes: number
+  readonly growth: ProcessGrowth | undefined
   /** How often it was named. */
   named: number
 }
@@ -64,6 +64,8 @@ interface Silence {
 interface Watched {
   readonly pulse: Pulse
   silence: Silence | undefined
+  /** Of the look before the one at which it was last found to answer. */
+  before: Sight | undefined
   endingNamed: boolean
   /** When it was asked to collect its garbage, and has not answered yet. */
   askedMs: number | undefined
@@ -77,8 +79,10 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined
   #plannedMs = 0
   #lookedMs = 0
-  #processBytes: number | undefined
-  #hasEnded = false
+  /** Runs whose thread was ended over memory while they were alone on it, and which nobody blamed. */
+  readonly #suspected = new Set<RunKey>()
+  /** Of the last look. */
+  #sight: Sight | undefined
   #stopped = false
 
   constructor(parts: WatchParts) {
@@ -87,7 +91,7 @@ export class Watch {
 
   add(pulse: Pulse): void {
     pulse.onStir = () => { this.#wake() }
-    const watched: Watched = { pulse, silence: undefined, endingNamed: false, askedMs: undefined, acquittedUntilMs: 0 }
+    const watched: Watched = { pulse, silence: undefined, before: undefined, endingNamed: false, askedMs: undefined, acquittedUntilMs: 0 }
     pulse.onMeasured = (by, collectedMs) => { this.#measured(watched, by, collectedMs) }
     this.#watched.set(pulse.threadId, watched)
   }
@@ -95,7 +99,6 @@ export class Watch {
   remove(threadId: number): void {
     const watched = this.#watched.get(threadId)
     this.#watched.delete(threadId)
-    this.#hasEnded = true
     if (watched?.endingNamed === true) {
       this.#parts.log('info', { event: 'thread-ended-late', threadId }, `Thread ${threadId} has ended at last; a new one takes its place.`)
     }
@@ -110,8 +113,9 @@ export class Watch {
   #wake(): void {
     if (this.#timer !== undefined || this.#stopped) return
     this.#lookedMs = monotonicMs()
-    this.#processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
-    this.#lookIn(Math.min(LOOK_EVERY_MS, ...[...this.#watched.values()].map(({ pulse }) => nextLookMs(this.#lines(pulse), pulse.heapBytes))))
+    this.#sight = this.#sightNow(MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes())
+    for (const watched of this.#watched.values()) watched.before = this.#sight
+    this.#lookIn(Math.min(LOOK_EVERY_MS, ...[...this.#watched.values()].map(({ pulse }) => this.#nextLookMs(pulse, 0))))
   }
 
   #lookIn(delayMs: number): void {
@@ -127,6 +131,8 @@ export class Watch {
     const passedMs = Math.min(nowMs - this.#lookedMs, 2 * this.#plannedMs)
     this.#lookedMs = nowMs
     const processBytes = MEASURES_FROM_OUTSIDE ? undefined : anonymousBytes()
+    // They were asked at the last look, and have answered by now, or have ended.
+    if (this.#sight !== undefined) this.#sight = this.#sightNow(this.#sight.processBytes, this.#sight.held)
     const silent: Watched[] = []
     let isNeeded = this.#isAnybodyAtWork()
     for (const watched of this.#watched.values()) {
@@ -138,9 +144,8 @@ export class Watch {
         this.#lookAtEnding(watched, pulse.endingMs)
       } else if (this.#lookAtSilence(watched, passedMs)) silent.push(watched)
     }
-    this.#forgetEnded(silent, processBytes)
     const soonMs = this.#lookAtMemory(silent, processBytes)
-    this.#processBytes = processBytes
+    this.#sight = this.#sightNow(processBytes)
     if (isNeeded && !this.#stopped) this.#lookIn(Math.min(soonMs, silent.length > 0 ? LOOK_CLOSELY_MS : LOOK_EVERY_MS))
   }
 
@@ -169,16 +174,17 @@ export class Watch {
         this.#parts.log('info', { event: 'thread-answers', threadId: pulse.threadId }, `Thread ${pulse.threadId} answers again.`)
       }
       watched.silence = undefined
+      watched.before = this.#sight
       return false
     }
-    const silence = watched.silence ??= this.#silenceOf(pulse, passedMs)
+    const silence = watched.silence ??= this.#silenceOf(watched, passedMs)
     const overdue = silence.timed.find(timed => isUnderWay(timed) && pulse.silentMs >= timed.leftMs + STEP_GRACE_MS)
     if (overdue !== undefined) this.#endOverdue(watched, overdue)
     else if (silence.named < NAMED_AFTER_MS.length && pulse.silentMs >= NAMED_AFTER_MS[silence.named]!) this.#name(watched, silence)
     return watched.silence !== undefined && pulse.endingMs === undefined
   }
 
-  #silenceOf(pulse: Pulse, passedMs: number): Silence {
+  #silenceOf({ pulse, before = this.#sight }: Watched, passedMs: number): Silence {
     const sinceMs = this.#parts.clock.nowMs() - passedMs
     const timed: TimedAttempt[] = []
     for (const state of this.#on(pulse.threadId)) {
@@ -189,7 +195,8 @@ export class Watch {
         timed.push({ state, incarnation: state.progress.incarnation, index, attempt, name, timeoutMs, leftMs })
       }
     }
-    return { sinceMs, timed: timed.sort((a, b) => a.leftMs - b.leftMs), processBytes: this.#processBytes, othersBytes: this.#heldByOthers(pulse), named: 0 }
+    const growth = before === undefined || this.#sight === undefined ? undefined : new ProcessGrowth(pulse.threadId, before, this.#sight.processBytes)
+    return { sinceMs, timed: timed.sort((a, b) => a.leftMs - b.leftMs), growth, named: 0 }
   }
 
   /**
@@ -247,53 +254,70 @@ export class Watch {
 
   // ---- memory ------------------------------------------------------------------------------------------------------
 
-  /** What a thread that ends gives back is no reason to think that another one has grown by so much less. */
-  #forgetEnded(silent: readonly Watched[], processBytes: number | undefined): void {
-    const isEnding = this.#hasEnded || [...this.#watched.values()].some(({ pulse }) => pulse.endingMs !== undefined)
-    this.#hasEnded = false
-    if (!isEnding || processBytes === undefined || this.#processBytes === undefined || processBytes >= this.#processBytes) return
-    for (const { silence } of silent) if (silence?.processBytes !== undefined) silence.processBytes -= this.#processBytes - processBytes
-  }
-
   /** When it must look again at the latest. */
   #lookAtMemory(silent: readonly Watched[], processBytes: number | undefined): number {
     let soonMs = Infinity
-    for (const { pulse, silence } of this.#watched.values()) {
+    const lastBytes = this.#sight?.processBytes
+    const grownBytes = processBytes === undefined || lastBytes === undefined ? 0 : Math.max(0, processBytes - lastBytes)
+    for (const { pulse } of this.#watched.values()) {
       if (pulse.endingMs !== undefined || pulse.actors === 0) continue
       if (MEASURES_FROM_OUTSIDE) pulse.measureFromOutside()
-      const since = silence?.processBytes ?? this.#processBytes
-      const grownBy = processBytes === undefined || since === undefined ? 0 : Math.max(0, processBytes - since)
-      soonMs = Math.min(soonMs, nextLookMs(this.#lines(pulse), pulse.heapBytes + grownBy))
+      soonMs = Math.min(soonMs, this.#nextLookMs(pulse, grownBytes))
     }
     if (processBytes === undefined) return soonMs
+    const threads = this.#threadsSeen()
+    let isOneEnded = false
     // The one that fell silent last first: what the process grew by since is the least.
     for (const { pulse, silence } of silent.filter(({ pulse }) => pulse.endingMs === undefined).sort((a, b) => a.pulse.silentMs - b.pulse.silentMs)) {
-      const before = silence?.processBytes
-      if (before === undefined) continue
-      // What the process has more may be another's: it was this thread's if it goes with it.
-      const grownBy = processBytes - before
-      const wentWithIt = (bytes: number) => (): boolean => (anonymousBytes() ?? 0) < processBytes - bytes
-      const isHoarder = pulse.bufferBytes + grownBy > this.#parts.threadBuffersMiB * MIB
-      const ownBytes = grownBy - this.#othersGrownBy(pulse, silence!.othersBytes, silent)
-      if (!isHoarder && pulse.heapBytes + ownBytes <= this.#lines(pulse).endBytes || !pulse.isSilentIndeed()) continue
-      if (isHoarder) this.#endHoarder(pulse, pulse.bufferBytes + grownBy, wentWithIt(grownBy / 2))
-      else this.#endHeap(pulse, `by what this process grew by since it answered, its heap holds about ${inMiB(pulse.heapBytes + ownBytes)}`, wentWithIt(ownBytes * OWN_SHARE))
-      break
+      const taken = silence?.growth?.look(processBytes, threads)
+      if (taken === undefined) continue
+      soonMs = Math.min(soonMs, this.#nextLookMs(pulse, taken.ownBytes))
+      // By now others have said what they have taken.
+      const isHoarder = taken.bufferBytes > this.#buffersBytes && pulse.silentMs >= LOOK_CLOSELY_MS
+      if (isOneEnded || (!isHoarder && taken.heapBytes <= this.#lines(pulse).endBytes) || !pulse.isSilentIndeed()) continue
+      if (isHoarder) this.#endHoarder(pulse, taken.bufferBytes, this.#isBlamed(pulse, processBytes - taken.ownBytes / 2))
+      else this.#endHeap(pulse, `by what this process grew by since it answered, its heap holds about ${inMiB(taken.heapBytes)}`, this.#isBlamed(pulse, processBytes - taken.ownHeapBytes * OWN_SHARE))
+      isOneEnded = true
     }
     return soonMs
   }
 
-  #heldByOthers(pulse: Pulse): number {
-    let bytes = 0
-    for (const { pulse: other } of this.#watched.values()) if (other !== pulse) bytes += other.heapBytes + other.bufferBytes
-    return bytes
+  /**
+   * What the process has more may be another's: it was this thread's if it goes with it. But memory that was freed may be kept for later use: a run that was
+   * alone both times is believed to have taken it when it looks so again.
+   */
+  #isBlamed(pulse: Pulse, bytesWithout: number): () => boolean {
+    const there = this.#on(pulse.threadId)
+    const alone = pulse.actors === 1 ? there[0]?.meta.key : undefined
+    const isSuspectedAgain = alone !== undefined && this.#suspected.has(alone)
+    if (this.#suspected.size >= MOST_SUSPECTED) this.#suspected.clear()
+    if (alone !== undefined) this.#suspected.add(alone)
+    return () => {
+      const isBlamed = isSuspectedAgain || (anonymousBytes() ?? 0) < bytesWithout
+      if (isBlamed && alone !== undefined) this.#suspected.delete(alone)
+      return isBlamed
+    }
   }
 
-  /** What other threads have taken since they held so much: as they said, or where they do not answer either, what they may. */
-  #othersGrownBy(pulse: Pulse, othersBytes: number, silent: readonly Watched[]): number {
-    let bytes = Math.max(0, this.#heldByOthers(pulse) - othersBytes)
-    for (const { pulse: other } of silent) if (other !== pulse) bytes += Math.max(0, this.#lines(other).lineBytes - other.heapBytes)
-    return bytes
+  #nextLookMs(pulse: Pulse, grownBytes: number): number {
+    return Math.min(nextLookMs(this.#lines(pulse), pulse.heapBytes + grownBytes), soonestFor(this.#buffersBytes - pulse.bufferBytes - grownBytes))
+  }
+
+  get #buffersBytes(): number {
+    return this.#parts.threadBuffersMiB * MIB
+  }
+
+  #sightNow(processBytes: number | undefined, earlier: Sight['held'] = new Map()): Sight | undefined {
+    if (processBytes === undefined) return undefined
+    const held = [...this.#watched.values()].map(({ pulse: { threadId, heapBytes, bufferBytes } }) => [threadId, { heapBytes, bufferBytes }] as const)
+    return { processBytes, held: new Map([...earlier, ...held]) }
+  }
+
+  #threadsSeen(): readonly ThreadSeen[] {
+    return [...this.#watched.values()].map(({ pulse, silence }) => ({
+      threadId: pulse.threadId, heapBytes: pulse.heapBytes, bufferBytes: pulse.bufferBytes, heapLineBytes: this.#lines(pulse).lineBytes,
+      is: pulse.endingMs !== undefined ? 'ending' : silence === undefined ? 'answering' : 'silent',
+    }))
   }
 
   #measured(watched: Watched, by: 'itself' | 'outside', collectedMs: number | undefined): void {
@@ -305,7 +329,7 @@ export class Watch {
       watched.askedMs = undefined
       watched.acquittedUntilMs = nowMs + acquittedForMs(collectedMs)
     }
-    if (pulse.bufferBytes > this.#parts.threadBuffersMiB * MIB) {
+    if (pulse.bufferBytes > this.#buffersBytes) {
       this.#endHoarder(pulse, pulse.bufferBytes, () => true)
       return
     }
@@ -320,7 +344,7 @@ export class Watch {
       watched.askedMs = nowMs
       pulse.collectGarbage()
     }
-    const soonMs = nextLookMs(lines, pulse.heapBytes)
+    const soonMs = this.#nextLookMs(pulse, 0)
     if (this.#timer !== undefined && soonMs < this.#plannedMs) this.#lookIn(soonMs)
   }
 
