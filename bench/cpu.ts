@@ -61,7 +61,8 @@ async function onTroupe(setting: Setting, load: Load): Promise<number> {
       const handles = await troupe.startMany(computing, Array.from({ length: runs }, () => ({ args })))
       await Promise.all(handles.map(handle => handle.result()))
     }
-    await run(load.threads, warmUpSteps(load))
+    // As it is measured: with one run a thread other code becomes warm.
+    await run(load.runs, load.stepsPerRun)
     const startedMs = performance.now()
     await run(load.runs, load.stepsPerRun)
     return load.runs * load.stepsPerRun / (performance.now() - startedMs) * 1000
@@ -76,16 +77,11 @@ async function onPiscina(load: Load): Promise<number> {
     const run = async (tasks: number): Promise<void> => {
       await Promise.all(Array.from({ length: tasks }, () => pool.run(load.iterations)))
     }
-    await run(load.threads * warmUpSteps(load))
+    await run(load.runs * load.stepsPerRun)
     const startedMs = performance.now()
     await run(load.runs * load.stepsPerRun)
     return load.runs * load.stepsPerRun / (performance.now() - startedMs) * 1000
   } finally {
     await pool.destroy()
   }
-}
-
-/** As long as what is counted, for each thread: troupe's own code is warm late where steps are few. */
-function warmUpSteps({ stepsPerRun }: Load): number {
-  return stepsPerRun * RUNS_PER_THREAD
 }
