@@ -10,3 +10,8 @@ t.test('a store whose bytes were changed says what is right or is refused, and e
   t.comment(`${flips} flips: ${right} said what was right, refused:`, refused)
   t.same(violations, [])
 })
+
+t.test('kept: a sector that took the end of a key and the beginning of its value with it', async t => {
+  const { violations } = await damage(t.testdir({}), 1895286059, 46)
+  t.same(violations, [])
+})

@@ -2,7 +2,7 @@
  * Records as they lie in the file: [format u8][check of the key u32][crc32 u32][payload], numbers little-endian. The checksum starts
  * from a seed made of the table and the row's numbers, so that a sound record in the wrong place does not pass either: LMDB has no checksums
  * of its own. It is checked when the record is read; a key that is damaged is not found, so keys are checked when the store is opened.
- * A row that says all by its key has [format u8][check of the key u32].
+ * A row that says all by its key has [format u8][check of the key u32]. Every format begins with these two.
  */
 import { crc32 } from 'node:zlib'
 import type { Encoded } from '../../codec/encoded.ts'

@@ -297,10 +297,13 @@ export function keysProblem(table: TableName, page: Page, number: number): strin
   return undefined
 }
 
-/** The row of the node at `at`, whose value begins at `from` of `value`. A newer format is left to those who read the record. */
+/**
+ * The row of the node at `at`, whose value begins at `from` of `value`. Whatever its format, the check of its key comes next: what is newer is otherwise left to those
+ * who read the record, but damage to a key and to what follows it must not pass for that.
+ */
 export function isKeyRight(table: TableName, page: Page, at: number, keyEnd: number, value: Page, from: number): boolean {
   const format = value.bytes[value.base + from]!
-  return format > FORMAT || (format === FORMAT && value.u32(from + 1) === keyCheck(table, page.bytes, page.base + at + NODE_HEADER_BYTES, page.base + keyEnd))
+  return format >= FORMAT && value.u32(from + 1) === keyCheck(table, page.bytes, page.base + at + NODE_HEADER_BYTES, page.base + keyEnd)
 }
 
 /** What could not be read is zeros, which are no pages. */
