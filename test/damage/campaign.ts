@@ -45,7 +45,7 @@ const HARMS: readonly Harm[] = [
   },
   (bytes, { below }) => {
     const at = below(bytes.length / 512) * 512
-    return { bytes: bytes.fill(0, at, at + 512), what: `zeros at ${at}` }
+    return { bytes: bytes.fill(0, at, Math.min(at + 512, bytes.length)), what: `zeros at ${at}` }
   },
   (bytes, { below }) => {
     const length = below(bytes.length)
